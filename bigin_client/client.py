@@ -1,0 +1,222 @@
+"""`BiginClient`: one account, one door."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from types import TracebackType
+from typing import Any
+
+from typing_extensions import Self
+
+from bigin_client import timestamps
+from bigin_client.batches import MAX_RECORDS, Batches, RowResult, WriteKind
+from bigin_client.connections import Connections
+from bigin_client.metadata import Field, Metadata, Module
+from bigin_client.paging import PAGE_SIZE
+from bigin_client.records import Records, reader
+from bigin_client.settings import Settings
+from bigin_client.transport import Transport
+from bigin_client.types import Record, RecordId, SortOrder, Tombstone
+
+
+class BiginClient:
+    """A Bigin account, reached through the Maton gateway.
+
+    Use it as a context manager::
+
+        with BiginClient(Settings.from_env()) as client:
+            for record in client.list_records("Contacts", ["Last_Name", "Email"]):
+                ...
+
+    Args:
+        settings: Key, connection, limits. None: from the environment.
+        front_end: Who is asking, for the User-Agent.
+
+    All methods may raise `bigin_client.errors.BiginError`.
+    """
+
+    def __init__(self, settings: Settings | None = None, *, front_end: str = "client") -> None:
+        self.settings = settings or Settings.from_env()
+        self.transport = Transport(self.settings, front_end=front_end)
+        self.connections = Connections(self.transport)
+        self.transport.resolve_connection = self.connections.resolve
+        self.metadata = Metadata(self.transport)
+        self.records = Records(self.transport, self.metadata)
+        self.batches = Batches(self.transport)
+
+    def __repr__(self) -> str:
+        return f"BiginClient({self.settings.base_url!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.transport.close()
+
+    # -- metadata --------------------------------------------------------------------------
+
+    def modules(self) -> list[Module]:
+        """Return the account's modules, parents first (1 credit, the first time)."""
+        return list(self.metadata.modules().values())
+
+    def fields(self, module: str) -> list[Field]:
+        """Return the fields of a module given by name or alias (1 credit, the first time)."""
+        return list(self.metadata.fields(self.metadata.module(module).api_name).values())
+
+    def users(self, type: str = "AllUsers") -> list[dict[str, Any]]:  # noqa: A002 - the service's word
+        """Return the users of a type; see `Records.users`."""
+        return list(self.records.users(type))
+
+    def org(self) -> dict[str, Any]:
+        """Return the organisation."""
+        return self.records.org()
+
+    # -- reads -----------------------------------------------------------------------------
+
+    def list_records(
+        self,
+        module: str,
+        fields: Sequence[str] | None = None,
+        *,
+        sort_by: str | None = None,
+        sort_order: SortOrder | None = None,
+        cvid: str | None = None,
+        pipeline_id: str | None = None,
+        modified_since: datetime | str | None = None,
+        page_size: int = PAGE_SIZE,
+    ) -> Iterator[Record]:
+        """Yield the records of a module, page by page, by token.
+
+        For a copy that must be complete while the account changes, use `extract`: a chain of
+        tokens may skip a record when another is deleted meanwhile (bigin-api.md 7.10).
+
+        Args:
+            module: API name or alias.
+            fields: Names; None: every readable field. More than 50 are read in groups, and
+                a record whose groups disagree is read whole.
+            sort_by: ``id``, ``Created_Time`` or ``Modified_Time``; others may be refused.
+            sort_order: ``asc`` or ``desc``; only with `sort_by`.
+            cvid: Custom view (3 credits a page); not with `sort_by`.
+            pipeline_id: Team Pipeline; Pipelines only.
+            modified_since: Sent as If-Modified-Since; not confirmed for Bigin.
+            page_size: Up to 200.
+
+        Yields:
+            ``{"id": …, field: value, …}`` with times in UTC and exact decimals.
+        """
+        return self.records.iterate(
+            self.metadata.module(module).api_name,
+            fields,
+            sort_by=sort_by,
+            sort_order=sort_order,
+            cvid=cvid,
+            pipeline_id=pipeline_id,
+            modified_since=modified_since,
+            page_size=page_size,
+        )
+
+    def get_record(
+        self, module: str, record_id: RecordId, fields: Sequence[str] | None = None
+    ) -> Record | None:
+        """Return one record, None when it does not exist (any more).
+
+        Args:
+            module: API name or alias.
+            record_id: 19 digits, as text.
+            fields: Names; None: every readable field.
+        """
+        api_name = self.metadata.module(module).api_name
+        known = self.metadata.fields(api_name)
+        names = list(known) if fields is None else list(fields)
+        raw = self.records.get(api_name, record_id, names)
+        return None if raw is None else reader(known[n] for n in names if n in known)(raw)
+
+    def deleted_records(
+        self, module: str, since: datetime | str | None = None
+    ) -> Iterator[Tombstone]:
+        """Yield the deletions since a time; at most the feed's retention (60 days or so).
+
+        Args:
+            module: Any module but Notes (no feed).
+            since: Older ones are left out, whatever the service sends.
+        """
+        start = timestamps.parse(since) if isinstance(since, str) else since
+        for page in self.records.deleted(self.metadata.module(module).api_name, start):
+            for tombstone in page:
+                if start is None or timestamps.parse(tombstone["deleted_time"]) >= start:
+                    yield tombstone
+
+    # -- writes ----------------------------------------------------------------------------
+
+    def insert_records(
+        self, module: str, rows: Iterable[Record], *, run_workflows: bool = True
+    ) -> Iterator[RowResult]:
+        """Insert rows; yields a result per row, in input order, batch by batch.
+
+        A request whose outcome is unclear is never sent again: `ServiceError.processed` is
+        true then. `load` settles such rows.
+        """
+        return self._write("insert", module, rows, run_workflows=run_workflows)
+
+    def update_records(
+        self, module: str, rows: Iterable[Record], *, run_workflows: bool = True
+    ) -> Iterator[RowResult]:
+        """Update rows by their ``id``; absent keys are left alone, null clears."""
+        return self._write("update", module, rows, run_workflows=run_workflows)
+
+    def upsert_records(
+        self,
+        module: str,
+        rows: Iterable[Record],
+        match_on: Sequence[str] | None = None,
+        *,
+        run_workflows: bool = True,
+    ) -> Iterator[RowResult]:
+        """Insert or update rows by the service's own duplicate check.
+
+        Args:
+            module: API name or alias.
+            rows: A row without a value in any of the fields is inserted (bigin-api.md 3.3).
+            match_on: ``duplicate_check_fields``; None: the module's unique fields.
+            run_workflows: False keeps workflows from running.
+        """
+        return self._write(
+            "upsert", module, rows, match_on=match_on, run_workflows=run_workflows
+        )
+
+    def delete_records(
+        self, module: str, ids: Iterable[RecordId], *, run_workflows: bool = True
+    ) -> Iterator[RowResult]:
+        """Delete records by id. Deleting Accounts takes their Contacts along."""
+        return self._write(
+            "delete", module, ({"id": i} for i in ids), run_workflows=run_workflows
+        )
+
+    def _write(
+        self,
+        kind: WriteKind,
+        module: str,
+        rows: Iterable[Record],
+        *,
+        match_on: Sequence[str] | None = None,
+        run_workflows: bool,
+    ) -> Iterator[RowResult]:
+        api_name = self.metadata.module(module).api_name
+        remaining, start = iter(rows), 0
+        while batch := list(islice(remaining, MAX_RECORDS)):
+            for result in self.batches.write(
+                kind, api_name, batch, match_on=match_on, run_workflows=run_workflows
+            ):
+                yield RowResult(**{**vars(result), "index": start + result.index})
+            start += len(batch)

@@ -1,0 +1,373 @@
+"""Read records: a page, a list, one, the deleted feed, a count; users and the organisation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, cast
+
+from bigin_client import credits, field_types, timestamps
+from bigin_client.errors import PagingError, ServiceError
+from bigin_client.metadata import Field, Metadata
+from bigin_client.paging import MAX_FIELDS, PAGE_SIZE, iter_pages, read_body
+from bigin_client.transport import Reply, Transport
+from bigin_client.types import Record, RecordId, SortOrder, Tombstone
+
+MODIFIED: Final = "Modified_Time"
+#: Keys that lists return only when asked for (bigin-api.md 1.4): the parent's module.
+PARENT_MODULE_KEYS: Final = {
+    "Tasks": ("$related_module",),
+    "Events": ("$related_module",),
+    "Calls": ("$related_module",),
+    "Notes": ("$se_module",),
+}
+
+
+@dataclass(frozen=True)
+class ListQuery:
+    """One question to a module's list; with another page token, the same question goes on.
+
+    Every parameter is repeated beside a token: what the service does with one that is left
+    out is not known (bigin-api.md 11.4).
+    """
+
+    module: str
+    fields: tuple[str, ...]
+    sort_by: str | None = None
+    sort_order: SortOrder | None = None
+    modified_since: datetime | None = None
+    cvid: str | None = None
+    pipeline_id: str | None = None
+    page_size: int = PAGE_SIZE
+
+    def params(self, token: str | None) -> dict[str, str | int]:
+        """Return the query parameters; a token never goes with a page number."""
+        params: dict[str, str | int] = {
+            "fields": ",".join(self.fields),
+            "per_page": self.page_size,
+        }
+        for name, value in (
+            ("sort_by", self.sort_by),
+            ("sort_order", self.sort_order),
+            ("cvid", self.cvid),
+            ("pipeline_id", self.pipeline_id),
+            ("page_token", token),
+        ):
+            if value is not None:
+                params[name] = value
+        return params
+
+    def headers(self) -> dict[str, str]:
+        """Return the request headers."""
+        if self.modified_since is None:
+            return {}
+        return {"If-Modified-Since": timestamps.to_text(self.modified_since)}
+
+
+def field_groups(fields: Sequence[str], *, anchor: str | None = MODIFIED) -> list[tuple[str, ...]]:
+    """Split fields into groups that one request may ask for.
+
+    Args:
+        fields: API names. ``id`` always comes back and is never asked for: whether it counts
+            towards the 50 is not known (bigin-api.md 11.5).
+        anchor: Field that every group carries so that a record's parts can be seen to belong
+            together; None when the module has none.
+
+    Returns:
+        One group when 50 fields are enough, else groups of 49 and the anchor.
+    """
+    names = [f for f in dict.fromkeys(fields) if f != "id"]
+    if len(names) <= MAX_FIELDS:
+        return [tuple(names)]
+    rest = [f for f in names if f != anchor]
+    size = MAX_FIELDS - (1 if anchor else 0)
+    chunks = [rest[i : i + size] for i in range(0, len(rest), size)]
+    return [tuple([*chunk, anchor] if anchor else chunk) for chunk in chunks]
+
+
+def reader(fields: Iterable[Field]) -> Callable[[Record], Record]:
+    """Return a function that turns a record of the service into ours.
+
+    ``id`` first, then exactly the given fields: a value that the service left out is null.
+    """
+    rows = [
+        (f.api_name, field_types.of(f.api_name, f.data_type, f.json_type, f.return_type).read)
+        for f in fields
+        if f.api_name != "id"
+    ]
+
+    def read(raw: Record) -> Record:
+        record: Record = {"id": str(raw["id"])}
+        get = raw.get
+        for name, convert in rows:
+            value = get(name)
+            record[name] = None if value is None else convert(value)
+        return record
+
+    return read
+
+
+class Records:
+    """Reads of one account.
+
+    Args:
+        transport: Where to send the requests.
+        metadata: The account's modules and fields.
+    """
+
+    def __init__(self, transport: Transport, metadata: Metadata) -> None:
+        self._transport = transport
+        self._metadata = metadata
+
+    # -- lists -----------------------------------------------------------------------------
+
+    def fetch(self, query: ListQuery, token: str | None = None) -> Reply:
+        """Send one list request; the reply is not decoded yet.
+
+        204 and 304 (`Reply.is_empty`) mean that there is nothing.
+
+        Raises:
+            ScopeError: The connection may not read the module.
+            RequestError: The service refused the question, for example the sort.
+        """
+        return self._transport.bigin(
+            "GET",
+            query.module,
+            params=query.params(token),
+            headers=query.headers(),
+            cost=credits.VIEW_READ if query.cvid else 1,
+            module=query.module,
+        )
+
+    def pages(self, query: ListQuery) -> Iterator[list[Record]]:
+        """Yield the raw records of each page, by token; see `paging.iter_pages`."""
+
+        def fetch(token: str | None) -> dict[str, Any] | None:
+            reply = self.fetch(query, token)
+            return None if reply.is_empty else reply.object()
+
+        return iter_pages(fetch)
+
+    def iterate(
+        self,
+        module: str,
+        fields: Sequence[str] | None = None,
+        *,
+        sort_by: str | None = None,
+        sort_order: SortOrder | None = None,
+        cvid: str | None = None,
+        pipeline_id: str | None = None,
+        modified_since: datetime | str | None = None,
+        page_size: int = PAGE_SIZE,
+    ) -> Iterator[Record]:
+        """Yield the records of a module; see `BiginClient.list_records`."""
+        known = self._metadata.fields(module)
+        names = list(known) if fields is None else [f for f in fields if f != "id"]
+        chosen = [known.get(n) or _unlisted(n) for n in names]
+        since = timestamps.parse(modified_since) if isinstance(modified_since, str) else None
+        anchor = MODIFIED if MODIFIED in known else None
+        groups = field_groups(names, anchor=anchor)
+        first, *others = (
+            ListQuery(
+                module=module,
+                fields=group,
+                sort_by=sort_by,
+                sort_order=sort_order,
+                cvid=cvid,
+                pipeline_id=pipeline_id,
+                modified_since=since if isinstance(modified_since, str) else modified_since,
+                page_size=page_size,
+            )
+            for group in groups
+        )
+        read = reader(chosen)
+        rest = [self.pages(q) for q in others]
+        for page in self.pages(first):
+            parts = [next(pages, []) for pages in rest]
+            for raw in self.complete(module, names, page, parts, anchor=anchor):
+                yield read(raw)
+
+    def complete(
+        self,
+        module: str,
+        fields: Sequence[str],
+        rows: Sequence[Record],
+        parts: Sequence[Sequence[Record]],
+        *,
+        anchor: str | None = MODIFIED,
+    ) -> Iterator[Record]:
+        """Yield whole records from the field groups of one page.
+
+        Args:
+            module: Their module.
+            fields: All fields wanted.
+            rows: The page of the first group: it decides which records there are.
+            parts: The same stretch, as each other group showed it; order and surplus are of
+                no account.
+            anchor: Field in every group. A record that is missing in a group, or whose anchor
+                differs there, was changed between the requests: it is read whole by id. One
+                that is gone by then is left out; the deleted feed will tell.
+        """
+        if not parts:
+            yield from rows
+            return
+        by_id = [{r["id"]: r for r in part} for part in parts]
+        for row in rows:
+            whole = dict(row)
+            for part in by_id:
+                other = part.get(row["id"])
+                if other is None or (anchor and other.get(anchor) != row.get(anchor)):
+                    fresh = self.get(module, row["id"], fields)
+                    if fresh is not None:
+                        yield fresh
+                    break
+                whole.update(other)
+            else:
+                yield whole
+
+    # -- single records --------------------------------------------------------------------
+
+    def get(
+        self, module: str, record_id: RecordId, fields: Sequence[str] | None = None
+    ) -> Record | None:
+        """Return one record as the service sends it, None when it does not exist (204).
+
+        Args:
+            module: API name.
+            record_id: 19 digits.
+            fields: Names to return; None: whatever the service gives without being asked.
+                With several groups of fields, the record is read again until the groups agree.
+        """
+        if fields is None:
+            return self._get(module, record_id, None)
+        anchor = MODIFIED
+        for _ in range(3):
+            whole: Record = {}
+            marks = set()
+            for group in field_groups([*fields, anchor], anchor=anchor):
+                part = self._get(module, record_id, group)
+                if part is None:
+                    return None
+                marks.add(part.get(anchor))
+                whole.update(part)
+            if len(marks) == 1:
+                return whole
+        msg = f"{module} {record_id} changes faster than it can be read"
+        raise PagingError(msg, hint="Run again.")
+
+    def _get(self, module: str, record_id: str, fields: Sequence[str] | None) -> Record | None:
+        reply = self._transport.bigin(
+            "GET",
+            f"{module}/{record_id}",
+            params={"fields": ",".join(fields)} if fields else None,
+            module=module,
+        )
+        if reply.is_empty:
+            return None
+        data = reply.object().get("data")
+        if not isinstance(data, list) or len(data) != 1 or not isinstance(data[0], dict):
+            msg = f"GET {module}/{record_id}: the reply does not hold one record"
+            raise ServiceError(msg, request_id=reply.request_id)
+        return data[0]
+
+    # -- deletions -------------------------------------------------------------------------
+
+    def deleted(
+        self, module: str, since: datetime | None = None, kind: str = "all"
+    ) -> Iterator[list[Tombstone]]:
+        """Yield pages of the deleted feed, as the service orders them.
+
+        Args:
+            module: One of `metadata.WITH_DELETED_FEED`.
+            since: Sent as If-Modified-Since. Whether the service heeds it is not known
+                (bigin-api.md 11.14), so older tombstones may come too.
+            kind: ``all``, ``recycle`` or ``permanent``.
+
+        Raises:
+            PagingError: The feed goes on past what page numbers reach, or repeats itself.
+
+        Source: bigin-api.md 3.4; row shape [crm-doc].
+        """
+        headers = {"If-Modified-Since": timestamps.to_text(since)} if since else None
+        page, before = 1, set[str]()
+        while True:
+            reply = self._transport.bigin(
+                "GET",
+                f"{module}/deleted",
+                params={"type": kind, "page": page, "per_page": PAGE_SIZE},
+                headers=headers,
+                module=module,
+            )
+            if reply.is_empty:
+                return
+            data, info = read_body(reply.object(), "deleted")
+            ids = {r["id"] for r in data}
+            if ids and ids == before:
+                msg = f"{module}/deleted: the same page came twice"
+                raise PagingError(msg)
+            before = ids
+            yield [_tombstone(module, r) for r in data]
+            if not info["more_records"]:
+                return
+            page += 1
+
+    # -- account ---------------------------------------------------------------------------
+
+    def users(self, kind: str = "AllUsers") -> Iterator[dict[str, Any]]:
+        """Yield users; ``CurrentUser`` is the cheapest check of a connection.
+
+        Args:
+            kind: AllUsers, ActiveUsers, DeactiveUsers, ConfirmedUsers, NotConfirmedUsers,
+                DeletedUsers, ActiveConfirmedUsers, AdminUsers, ActiveConfirmedAdmins or
+                CurrentUser (bigin-api.md section 2).
+        """
+        page = 1
+        while True:
+            reply = self._transport.bigin(
+                "GET", "users", params={"type": kind, "page": page, "per_page": PAGE_SIZE}
+            )
+            if reply.is_empty:
+                return
+            body = reply.object()
+            users = body.get("users")
+            if not isinstance(users, list):
+                msg = "GET users: the reply holds no users"
+                raise ServiceError(msg, request_id=reply.request_id)
+            yield from users
+            # info has no token keys here ([rec]); a single page may come without info.
+            info = body.get("info")
+            if not users or not isinstance(info, dict) or not info.get("more_records"):
+                return
+            page += 1
+
+    def org(self) -> dict[str, Any]:
+        """Return the organisation: id, company_name, time_zone, license_details, …"""
+        reply = self._transport.bigin("GET", "org")
+        found = reply.object().get("org")
+        if not isinstance(found, list) or not found or not isinstance(found[0], dict):
+            msg = "GET org: the reply holds no organisation"
+            raise ServiceError(msg, request_id=reply.request_id)
+        return cast("dict[str, Any]", found[0])
+
+
+def _unlisted(api_name: str) -> Field:
+    """Return a stand-in for a name that the metadata does not list, such as a ``$`` key."""
+    return Field(api_name=api_name, label=api_name, data_type="", json_type=None)
+
+
+def _tombstone(module: str, row: dict[str, Any]) -> Tombstone:
+    when = row.get("deleted_time")
+    try:
+        deleted_time = timestamps.normalise(str(when))
+    except ValueError:
+        msg = f"{module}/deleted: entry {row['id']} has no deleted_time"
+        raise PagingError(msg) from None
+    by = row.get("deleted_by")
+    return {
+        "id": str(row["id"]),
+        "deleted_time": deleted_time,
+        "type": str(row.get("type") or ""),
+        "deleted_by": by if isinstance(by, dict) else None,
+        "display_name": row.get("display_name"),
+    }

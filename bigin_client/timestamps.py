@@ -1,0 +1,75 @@
+"""Times: to and from the UTC form used in records, state and files.
+
+Bigin answers in the offset of the organisation or user, which moves with daylight saving
+(bigin-api.md section 4, [rec]); text in such a form must never be compared. Everything that
+leaves this package is ``YYYY-MM-DDTHH:MM:SS+00:00``, which sorts as text the way it sorts in
+time.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from email.utils import parsedate_to_datetime
+
+UTC = dt.timezone.utc
+
+
+def parse(value: str) -> dt.datetime:
+    """Return the instant that an ISO 8601 text names, in UTC.
+
+    Args:
+        value: ``2026-10-09T19:00:00+03:00``; ``Z`` and a missing colon in the offset are
+            understood. A text without an offset is taken as UTC.
+
+    Raises:
+        ValueError: The text is no date and time.
+    """
+    text = value.strip()
+    if text.endswith(("Z", "z")):
+        text = text[:-1] + "+00:00"
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        # Python 3.10 knows only colons in the offset and 3 or 6 digits of a fraction.
+        moment = _parse_loosely(text)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return moment.astimezone(UTC)
+
+
+def _parse_loosely(text: str) -> dt.datetime:
+    for pattern in ("%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z", "%Y-%m-%dT%H:%M:%S.%f"):
+        try:
+            return dt.datetime.strptime(text.replace(" ", "T", 1), pattern)  # noqa: DTZ007
+        except ValueError:
+            continue
+    msg = "not an ISO 8601 date and time"
+    raise ValueError(msg)
+
+
+def to_text(moment: dt.datetime) -> str:
+    """Return ``2026-11-24T12:00:00+00:00``: UTC, whole seconds, always the same length."""
+    return moment.astimezone(UTC).replace(microsecond=0).isoformat()
+
+
+def normalise(value: str) -> str:
+    """Return the UTC form of a time in any offset; a fraction of a second is cut off."""
+    return to_text(parse(value))
+
+
+def from_http_date(value: str | None) -> dt.datetime | None:
+    """Return the instant of a ``Date`` or ``Retry-After`` header, None if it is no date."""
+    if not value:
+        return None
+    try:
+        moment = parsedate_to_datetime(value)
+    except (TypeError, ValueError, IndexError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return moment.astimezone(UTC)
+
+
+def now() -> dt.datetime:
+    """Return the present instant by the local clock, in UTC."""
+    return dt.datetime.now(UTC)
