@@ -6,8 +6,9 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, Literal, TypeAlias
 
-from bigin_client import credits
-from bigin_client.transport import Reply, Transport, safe_details
+from bigin_client.credits import of_write
+from bigin_client.reply import Reply, safe_details
+from bigin_client.transport import Transport
 from bigin_client.types import Record, RecordId
 
 #: Records that one write may hold (bigin-api.md 3.3, [seed]).
@@ -99,7 +100,7 @@ class Batches:
                 headers=headers,
                 idempotent=repeat,
                 row_errors=True,
-                cost=credits.of_write(len(rows)),
+                cost=of_write(len(rows)),
                 module=module,
             )
         expected = [r.get("id") for r in rows] if kind in {"update", "delete"} else None
@@ -116,7 +117,9 @@ class Batches:
         )
 
 
-def chunks(rows: Sequence[Record], size: int = MAX_RECORDS) -> Iterator[tuple[int, Sequence[Record]]]:
+def chunks(
+    rows: Sequence[Record], size: int = MAX_RECORDS
+) -> Iterator[tuple[int, Sequence[Record]]]:
     """Yield ``(start, rows)`` of each batch."""
     for start in range(0, len(rows), size):
         yield start, rows[start : start + size]

@@ -191,17 +191,13 @@ class BiginClient:
             match_on: ``duplicate_check_fields``; None: the module's unique fields.
             run_workflows: False keeps workflows from running.
         """
-        return self._write(
-            "upsert", module, rows, match_on=match_on, run_workflows=run_workflows
-        )
+        return self._write("upsert", module, rows, match_on=match_on, run_workflows=run_workflows)
 
     def delete_records(
         self, module: str, ids: Iterable[RecordId], *, run_workflows: bool = True
     ) -> Iterator[RowResult]:
         """Delete records by id. Deleting Accounts takes their Contacts along."""
-        return self._write(
-            "delete", module, ({"id": i} for i in ids), run_workflows=run_workflows
-        )
+        return self._write("delete", module, ({"id": i} for i in ids), run_workflows=run_workflows)
 
     def _write(
         self,

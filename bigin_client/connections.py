@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any, Final, cast
 
 from bigin_client.errors import ConnectionUnavailableError, ServiceError, SettingsError
-from bigin_client.transport import REAUTHORISE, Transport
+from bigin_client.refusals import REAUTHORISE
+from bigin_client.transport import Transport
 from bigin_client.types import ConnectionInfo
 
 APP: Final = "zoho-bigin"
@@ -24,7 +25,9 @@ class Connections:
         clock: Monotonic seconds.
     """
 
-    def __init__(self, transport: Transport, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, transport: Transport, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._transport = transport
         self._clock = clock
 
@@ -71,7 +74,7 @@ class Connections:
         body: dict[str, Any] = {"app": app}
         if method:
             body["method"] = method
-        reply = self._transport.gateway("POST", "/connections", body=body, idempotent=False)
+        reply = self._transport.gateway("POST", "/connections", body=body)
         created = _info(reply.object().get("connection", reply.object()))
         return created if created.get("url") else self.get(created["connection_id"])
 

@@ -179,7 +179,9 @@ class Metadata:
                 raw = self._rows("settings/modules", "modules")
                 found = {m.api_name: m for m in map(Module.from_api, raw)}
                 first = [n for n in PARENTS_FIRST if n in found]
-                self._modules = {n: found[n] for n in [*first, *(n for n in found if n not in first)]}
+                self._modules = {
+                    n: found[n] for n in [*first, *(n for n in found if n not in first)]
+                }
             return self._modules
 
     def module(self, name: str) -> Module:

@@ -125,9 +125,7 @@ class RedisStore:
             import redis  # noqa: PLC0415 - an extra
         except ImportError:
             msg = "rate_limit_store is redis://…, but the redis client is not installed"
-            raise SettingsError(
-                msg, hint="pip install 'bigin-connectors[redis]'"
-            ) from None
+            raise SettingsError(msg, hint="pip install 'bigin-connectors[redis]'") from None
         self._errors: tuple[type[Exception], ...] = (redis.RedisError, msgspec.MsgspecError)
         self._redis: Any = redis.Redis.from_url(
             url, socket_timeout=LOCK_TIMEOUT, socket_connect_timeout=LOCK_TIMEOUT
@@ -141,7 +139,7 @@ class RedisStore:
             StoreError: Redis is out of reach or holds something else under our name.
         """
 
-        def transaction(pipe: Any) -> T:  # noqa: ANN401 - redis is not typed for pipelines
+        def transaction(pipe: Any) -> T:
             content = pipe.get(self._name)
             state = msgspec.json.decode(content, type=State) if content else State()
             result = change(state)
@@ -150,9 +148,7 @@ class RedisStore:
             return result
 
         try:
-            result: T = self._redis.transaction(
-                transaction, self._name, value_from_callable=True
-            )
+            result: T = self._redis.transaction(transaction, self._name, value_from_callable=True)
         except self._errors as error:
             msg = f"the Redis rate store cannot be used: {type(error).__name__}"
             raise StoreError(msg) from None

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, cast
 
-from bigin_client import credits, field_types, timestamps
+from bigin_client import field_types, timestamps
+from bigin_client.credits import VIEW_READ
 from bigin_client.errors import PagingError, ServiceError
 from bigin_client.metadata import Field, Metadata
 from bigin_client.paging import MAX_FIELDS, PAGE_SIZE, iter_pages, read_body
-from bigin_client.transport import Reply, Transport
+from bigin_client.reply import Reply
+from bigin_client.transport import Transport
 from bigin_client.types import Record, RecordId, SortOrder, Tombstone
 
 MODIFIED: Final = "Modified_Time"
@@ -47,15 +49,14 @@ class ListQuery:
             "fields": ",".join(self.fields),
             "per_page": self.page_size,
         }
-        for name, value in (
-            ("sort_by", self.sort_by),
-            ("sort_order", self.sort_order),
-            ("cvid", self.cvid),
-            ("pipeline_id", self.pipeline_id),
-            ("page_token", token),
-        ):
-            if value is not None:
-                params[name] = value
+        optional: dict[str, str | None] = {
+            "sort_by": self.sort_by,
+            "sort_order": self.sort_order,
+            "cvid": self.cvid,
+            "pipeline_id": self.pipeline_id,
+            "page_token": token,
+        }
+        params.update({name: value for name, value in optional.items() if value is not None})
         return params
 
     def headers(self) -> dict[str, str]:
@@ -136,7 +137,7 @@ class Records:
             query.module,
             params=query.params(token),
             headers=query.headers(),
-            cost=credits.VIEW_READ if query.cvid else 1,
+            cost=VIEW_READ if query.cvid else 1,
             module=query.module,
         )
 
@@ -342,7 +343,7 @@ class Records:
             page += 1
 
     def org(self) -> dict[str, Any]:
-        """Return the organisation: id, company_name, time_zone, license_details, …"""
+        """Return the organisation: id, company_name, time_zone, license_details (edition)."""
         reply = self._transport.bigin("GET", "org")
         found = reply.object().get("org")
         if not isinstance(found, list) or not found or not isinstance(found[0], dict):

@@ -51,7 +51,7 @@ _TOKEN_CODES: Final = frozenset({"INVALID_TOKEN", "AUTHENTICATION_FAILURE"})
 FEW_TRIES: Final = 4
 
 
-def decide(outcome: Outcome, *, idempotent: bool) -> Action:
+def decide(outcome: Outcome, *, idempotent: bool) -> Action:  # noqa: PLR0911 - a table, a row each
     """Return what to do.
 
     Args:

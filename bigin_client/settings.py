@@ -99,7 +99,9 @@ class Settings:
         if not self.connection_id:
             from_environment = env.get(ENVIRONMENT["connection_id"], "").strip() or None
             # A key of another account with this shell's connection would be a mix-up.
-            self._set("unused_connection_id" if key_was_given else "connection_id", from_environment)
+            self._set(
+                "unused_connection_id" if key_was_given else "connection_id", from_environment
+            )
             if key_was_given:
                 self._set("connection_id", None)
         base_url = self.base_url or env.get(ENVIRONMENT["base_url"], "") or DEFAULT_BASE_URL
@@ -164,6 +166,13 @@ class Settings:
         if url.scheme == "http" and not self.is_loopback and not self.allow_http:
             msg = f"base_url http://{url.hostname} would send the key in clear"
             raise SettingsError(msg, hint="Use https, or set allow_http: true.")
+        self._check_numbers()
+        connection = self.connection_id or ""
+        if not connection.isascii() or not connection.isprintable() or " " in connection:
+            msg = "connection_id holds characters that no connection id has"
+            raise SettingsError(msg, hint="List the connections with: bigin connections list")
+
+    def _check_numbers(self) -> None:
         for name in _NUMBERS:
             value = getattr(self, name)
             if value is None and name in {"max_credits", "min_credits_left"}:
@@ -180,10 +189,6 @@ class Settings:
         if self.request_timeout == 0:
             msg = "request_timeout must be above 0"
             raise SettingsError(msg)
-        connection = self.connection_id or ""
-        if not connection.isascii() or not connection.isprintable() or " " in connection:
-            msg = "connection_id holds characters that no connection id has"
-            raise SettingsError(msg, hint="List the connections with: bigin connections list")
 
 
 def _from_env(name: str) -> float:

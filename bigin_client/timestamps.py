@@ -8,6 +8,7 @@ time.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from email.utils import parsedate_to_datetime
 
@@ -39,10 +40,8 @@ def parse(value: str) -> dt.datetime:
 
 def _parse_loosely(text: str) -> dt.datetime:
     for pattern in ("%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z", "%Y-%m-%dT%H:%M:%S.%f"):
-        try:
-            return dt.datetime.strptime(text.replace(" ", "T", 1), pattern)  # noqa: DTZ007
-        except ValueError:
-            continue
+        with contextlib.suppress(ValueError):
+            return dt.datetime.strptime(text.replace(" ", "T", 1), pattern)  # noqa: DTZ007 - parse() adds it
     msg = "not an ISO 8601 date and time"
     raise ValueError(msg)
 
