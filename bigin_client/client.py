@@ -13,8 +13,11 @@ from typing_extensions import Self
 from bigin_client import timestamps
 from bigin_client.batches import MAX_RECORDS, Batches, RowResult, WriteKind
 from bigin_client.connections import Connections
+from bigin_client.coql import Query
+from bigin_client.criteria import Criteria
 from bigin_client.metadata import Field, Metadata, Module
 from bigin_client.paging import PAGE_SIZE
+from bigin_client.queries import Queries
 from bigin_client.records import Records, reader
 from bigin_client.settings import Settings
 from bigin_client.transport import Transport
@@ -45,6 +48,7 @@ class BiginClient:
         self.metadata = Metadata(self.transport)
         self.records = Records(self.transport, self.metadata)
         self.batches = Batches(self.transport)
+        self.queries = Queries(self.transport)
 
     def __repr__(self) -> str:
         return f"BiginClient({self.settings.base_url!r})"
@@ -137,10 +141,67 @@ class BiginClient:
             fields: Names; None: every readable field.
         """
         api_name = self.metadata.module(module).api_name
-        known = self.metadata.fields(api_name)
-        names = list(known) if fields is None else list(fields)
+        names = list(self.metadata.fields(api_name)) if fields is None else list(fields)
+        chosen = self._fields(api_name, names)
         raw = self.records.get(api_name, record_id, names)
-        return None if raw is None else reader(known[n] for n in names if n in known)(raw)
+        return None if raw is None else reader(chosen)(raw)
+
+    def search_records(
+        self,
+        module: str,
+        *,
+        criteria: Criteria | str | None = None,
+        email: str | None = None,
+        phone: str | None = None,
+        word: str | None = None,
+        fields: Sequence[str] | None = None,
+    ) -> Iterator[Record]:
+        """Yield the records that a search finds, at most 2,000 (bigin-api.md 3.5).
+
+        The search index lags 10 to 20 seconds behind writes, ``equals`` is loose on text, and
+        deletions are not seen at once: use `list_records` or `extract` where that matters.
+
+        Args:
+            module: API name or alias.
+            criteria: Built by `bigin_client.criteria`, or as the service reads it.
+            email: Any e-mail field.
+            phone: Any phone field.
+            word: Two characters or more.
+            fields: Names; None: every readable field.
+
+        Yields:
+            Records as `list_records` does.
+
+        Raises:
+            SettingsError: Not exactly one of the four was given.
+            ScopeError: The connection may not search (scope ZohoSearch.securesearch.READ).
+            PagingError: More than 2,000 records match.
+        """
+        api_name = self.metadata.module(module).api_name
+        known = self.metadata.fields(api_name)
+        chosen = list(known.values()) if fields is None else self._fields(api_name, fields)
+        read = reader(chosen)
+        for page in self.queries.search(
+            api_name, criteria=criteria, email=email, phone=phone, word=word, fields=fields
+        ):
+            for raw in page:
+                yield read(raw)
+
+    def query(self, coql: Query | str) -> Iterator[dict[str, Any]]:
+        """Yield the rows of a COQL query as the service sends them, at most 10,000.
+
+        Args:
+            coql: Built by `bigin_client.coql`, or a text; one with a LIMIT of its own is sent
+                once, as it is.
+
+        Source: bigin-api.md 3.6 [bigin-doc]. Scope ZohoBigin.coql.READ.
+        """
+        for page in self.queries.query(coql):
+            yield from page
+
+    def count_records(self, module: str) -> int:
+        """Return the number of records of a module (1 credit)."""
+        return self.records.count(self.metadata.module(module).api_name)
 
     def deleted_records(
         self, module: str, since: datetime | str | None = None
@@ -156,6 +217,9 @@ class BiginClient:
             for tombstone in page:
                 if start is None or timestamps.parse(tombstone["deleted_time"]) >= start:
                     yield tombstone
+
+    def _fields(self, module: str, names: Sequence[str]) -> list[Field]:
+        return [self.metadata.field(module, n) for n in names if n != "id"]
 
     # -- writes ----------------------------------------------------------------------------
 

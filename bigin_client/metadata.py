@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from bigin_client.errors import NotFoundError, ServiceError
+from bigin_client.errors import NotFoundError, ServiceError, SettingsError
 from bigin_client.transport import Transport
 
 #: What people call a module → its API name (bigin-api.md 1.1). Compared in lower case.
@@ -217,6 +217,19 @@ class Metadata:
             with self._lock:
                 self._fields[module] = known
         return known
+
+    def field(self, module: str, name: str) -> Field:
+        """Return one field of a module; a ``$`` key, which no metadata lists, as plain text.
+
+        Raises:
+            SettingsError: The module has no such field; nothing was read.
+        """
+        known = self.fields(module)
+        if name in known:
+            return known[name]
+        if name.startswith("$"):
+            return Field(api_name=name, label=name, data_type="text", json_type="string")
+        raise SettingsError(f"{module} has no field {name}", hint=f"See: bigin fields {module}")
 
     def forget(self) -> None:
         """Read everything afresh when asked next."""

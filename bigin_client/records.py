@@ -165,7 +165,7 @@ class Records:
         """Yield the records of a module; see `BiginClient.list_records`."""
         known = self._metadata.fields(module)
         names = list(known) if fields is None else [f for f in fields if f != "id"]
-        chosen = [known.get(n) or _unlisted(n) for n in names]
+        chosen = [self._metadata.field(module, n) for n in names]
         since = timestamps.parse(modified_since) if isinstance(modified_since, str) else None
         anchor = MODIFIED if MODIFIED in known else None
         groups = field_groups(names, anchor=anchor)
@@ -313,6 +313,18 @@ class Records:
                 return
             page += 1
 
+    def count(self, module: str) -> int:
+        """Return the number of records of a module (1 credit).
+
+        Source: bigin-api.md 3.7, [code]; a number or a text.
+        """
+        reply = self._transport.bigin("GET", f"{module}/actions/count", module=module)
+        try:
+            return int(str(reply.object()["count"]))
+        except (KeyError, ValueError):
+            msg = f"GET {module}/actions/count: the reply holds no count"
+            raise ServiceError(msg, request_id=reply.request_id) from None
+
     # -- account ---------------------------------------------------------------------------
 
     def users(self, kind: str = "AllUsers") -> Iterator[dict[str, Any]]:
@@ -350,11 +362,6 @@ class Records:
             msg = "GET org: the reply holds no organisation"
             raise ServiceError(msg, request_id=reply.request_id)
         return cast("dict[str, Any]", found[0])
-
-
-def _unlisted(api_name: str) -> Field:
-    """Return a stand-in for a name that the metadata does not list, such as a ``$`` key."""
-    return Field(api_name=api_name, label=api_name, data_type="", json_type=None)
 
 
 def _tombstone(module: str, row: dict[str, Any]) -> Tombstone:
