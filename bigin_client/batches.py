@@ -104,7 +104,7 @@ class Batches:
                 module=module,
             )
         expected = [r.get("id") for r in rows] if kind in {"update", "delete"} else None
-        return _pair(reply, len(rows), expected)
+        return pair(reply, len(rows), expected)
 
     def _delete(self, module: str, ids: list[str], repeat: bool, run_workflows: bool) -> Reply:  # noqa: FBT001
         return self._transport.bigin(
@@ -125,7 +125,7 @@ def chunks(
         yield start, rows[start : start + size]
 
 
-def _pair(reply: Reply, count: int, expected_ids: Sequence[Any] | None) -> list[RowResult]:
+def pair(reply: Reply, count: int, expected_ids: Sequence[Any] | None = None) -> list[RowResult]:
     """Match results to rows by position, and check them by id where the row names one."""
     data = reply.row_results
     if data is None or len(data) != count:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -42,12 +42,14 @@ class Reply:
         headers: Reply headers, names without regard to case.
         body: The bytes of the body; decoded only when asked for.
         asked_at: When the request was sent, by the local clock, UTC.
+        chunks: Reads the body of a file piece by piece; `body` is empty then.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
     asked_at: datetime
+    chunks: Callable[[], Iterator[bytes]] = field(default=lambda: iter(()), repr=False)
     _json: Any = field(default=None, init=False, repr=False)
 
     def json(self) -> Any:

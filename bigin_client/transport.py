@@ -11,13 +11,15 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from datetime import datetime
+from typing import IO, Final
 from urllib.parse import urlsplit
 
 import requests
 import requests.adapters
 import tenacity
 import urllib3.exceptions
+from requests_toolbelt import MultipartEncoder
 from typing_extensions import override
 
 from bigin_client import refusals, timestamps
@@ -27,6 +29,7 @@ from bigin_client.errors import (
     BiginError,
     CancelledError,
     ConnectionUnavailableError,
+    NotFoundError,
     ServiceError,
     SettingsError,
 )
@@ -38,10 +41,13 @@ from bigin_client.settings import Settings
 log = logging.getLogger(__name__)
 
 #: Prefix of every Bigin path at the gateway (maton.md A2).
-BIGIN_PATH: Final = "/zoho-bigin/bigin/v2/"
+GATEWAY_APP: Final = "/zoho-bigin"
+BIGIN_PATH: Final = "/bigin/v2/"
 #: Waits between tries, in seconds, where the service asks for none.
 FIRST_DELAY: Final = 0.5
 LONGEST_DELAY: Final = 60.0
+#: Bytes of a download that are in memory at a time.
+CHUNK: Final = 65_536
 
 
 @dataclass(frozen=True)
@@ -53,11 +59,15 @@ class _Request:
     label: str
     idempotent: bool
     params: Mapping[str, str | int] | None = None
-    content: bytes | None = field(default=None, repr=False)
+    content: bytes | MultipartEncoder | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     row_errors: bool = False
     cost: int = 0
     module: str | None = None
+    #: The reply is a file: its body is neither read here nor expected to be JSON.
+    is_file: bool = False
+    #: The body is a stream, which cannot be sent a second time.
+    once: bool = False
 
 
 @dataclass(frozen=True)
@@ -151,7 +161,8 @@ class Transport:
 
         Args:
             method: HTTP method.
-            path: Below ``bigin/v2/``, for example ``Contacts``.
+            path: Below ``bigin/v2/``, for example ``Contacts``; or from the host's root, as
+                ``/bigin/bulk/v2/read``.
             params: Query parameters.
             body: What to send as JSON.
             headers: Extra headers.
@@ -165,21 +176,82 @@ class Transport:
             BiginError: See `bigin_client.errors`; `ServiceError.processed` says whether an
                 insert may have taken place all the same.
         """
-        pinned = {"Maton-Connection": self._pinned()}
         return self._send(
             _Request(
                 method=method,
-                url=self.settings.base_url + BIGIN_PATH + path,
+                url=self._url(path),
                 label=f"{method} {path}",
                 params=params,
                 content=None if body is None else encode(body),
-                headers={**(headers or {}), **pinned},
+                headers={**(headers or {}), **self._pinned_header()},
                 idempotent=method == "GET" if idempotent is None else idempotent,
                 row_errors=row_errors,
                 cost=cost,
                 module=module,
             )
         )
+
+    def upload(self, path: str, file: IO[bytes], name: str, *, module: str | None = None) -> Reply:
+        """Send a file as multipart/form-data, from a stream; never sent twice.
+
+        Args:
+            path: As in `bigin`.
+            file: Open for reading in binary; read as it is sent, not into memory.
+            name: File name that the service shows.
+            module: For error messages.
+        """
+        encoder = MultipartEncoder({"file": (name, file, "application/octet-stream")})
+        return self._send(
+            _Request(
+                method="POST",
+                url=self._url(path),
+                label=f"POST {path}",
+                content=encoder,
+                headers={**self._pinned_header(), "Content-Type": encoder.content_type},
+                idempotent=False,
+                row_errors=True,
+                cost=1,
+                module=module,
+                once=True,
+            )
+        )
+
+    def download(self, path: str, target: IO[bytes], *, module: str | None = None) -> int:
+        """Write a file's bytes to a stream; returns how many.
+
+        Raises:
+            ServiceError: The file broke off; what was written by then is no whole file.
+        """
+        request = _Request(
+            method="GET",
+            url=self._url(path),
+            label=f"GET {path}",
+            headers=self._pinned_header(),
+            idempotent=True,
+            cost=1,
+            module=module,
+            is_file=True,
+        )
+        reply = self._send(request)
+        if reply.is_empty:
+            raise NotFoundError(f"GET {path}: there is no such file", status=reply.status)
+        written = 0
+        try:
+            for chunk in reply.chunks():
+                target.write(chunk)
+                written += len(chunk)
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError):
+            raise ServiceError(
+                f"GET {path}: the file broke off after {written} bytes", hint="Run again."
+            ) from None
+        return written
+
+    def _url(self, path: str) -> str:
+        below = path if path.startswith("/bigin/") else BIGIN_PATH + path
+        return self.settings.base_url + GATEWAY_APP + below
+
+    def _pinned_header(self) -> dict[str, str]:
+        return {"Maton-Connection": self._pinned()}
 
     def gateway(
         self,
@@ -215,7 +287,7 @@ class Transport:
         last: _Try = tenacity.Retrying(
             retry=tenacity.retry_if_result(lambda t: t.action in {Action.RETRY, Action.RETRY_FEW}),
             wait=_delay,
-            stop=self._must_stop,
+            stop=tenacity.stop_after_attempt(1) if request.once else self._must_stop,
             sleep=self._sleep,
             before_sleep=lambda state: _say_retry(request.label, state),
             retry_error_callback=_result,
@@ -237,7 +309,7 @@ class Transport:
 
     def _try(self, request: _Request) -> _Try:
         reply, fault = self._exchange(request)
-        if reply is not None and reply.status < 300 and not (reply.is_empty or reply.is_json):  # noqa: PLR2004 - HTTP
+        if reply is not None and _is_broken(request, reply):
             # Cut short, or a page of some proxy: as good as no reply.
             fault = Fault.UNCLEAR
         if fault is None and reply is not None:
@@ -268,8 +340,9 @@ class Transport:
                     headers=self._headers(request),
                     timeout=self.settings.request_timeout,
                     allow_redirects=False,
+                    stream=request.is_file,
                 )
-            reply = Reply(response.status_code, response.headers, response.content, asked_at)
+                reply = _reply(response, asked_at, is_file=request.is_file)
             reached_bigin = reply.status < 400 or reply.code is not None  # noqa: PLR2004 - HTTP
         except requests.exceptions.SSLError:
             msg = f"No trusted TLS connection to {urlsplit(request.url).hostname}"
@@ -297,7 +370,7 @@ class Transport:
             "Accept": "application/json",
         }
         if request.content is not None:
-            headers["Content-Type"] = "application/json"
+            headers.setdefault("Content-Type", "application/json")
         return headers
 
     @contextmanager
@@ -382,6 +455,27 @@ class Transport:
         if self._cancelled.is_set():
             msg = "Stopped on request"
             raise CancelledError(msg)
+
+
+def _reply(response: requests.Response, asked_at: datetime, *, is_file: bool) -> Reply:
+    if is_file and response.status_code < 300:  # noqa: PLR2004 - HTTP
+        return Reply(
+            response.status_code,
+            response.headers,
+            b"",
+            asked_at,
+            chunks=lambda: response.iter_content(CHUNK),
+        )
+    return Reply(response.status_code, response.headers, response.content, asked_at)
+
+
+def _is_broken(request: _Request, reply: Reply) -> bool:
+    """Whether a success came without the JSON that it should hold."""
+    if request.is_file or reply.status >= 300 or reply.is_empty:  # noqa: PLR2004 - HTTP
+        return False
+    # The gateway answers some deletions with nothing at all (bigin-api.md 11.10).
+    gateway_deletion = request.method == "DELETE" and not reply.body and request.cost == 0
+    return not gateway_deletion and not reply.is_json
 
 
 def _result(state: tenacity.RetryCallState) -> _Try:
