@@ -1,0 +1,114 @@
+# Development tasks. `make` alone lists them. Needed: Python 3.10 to 3.13 and make; nothing else.
+# Three environments under .venv/, because the Singer SDK and Meltano need different SQLAlchemy
+# versions and Airflow must be seen to work without the Singer SDK. Exact versions: constraints*.txt.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+#: Further arguments for pytest, e.g. make test ARGS="-k paging -n 2".
+ARGS ?=
+#: Set to 1 to let a suite without any test pass. One filtered by ARGS may always be empty.
+EMPTY_OK ?=
+
+# uv from the PATH, else fetched by pip into .venv/uv.
+UV ?= $(or $(shell uv --version >/dev/null 2>&1 && command -v uv),.venv/uv/bin/uv)
+# Use the Python that was found; never download another one.
+export UV_PYTHON_DOWNLOADS = never
+
+DEV := .venv/dev/bin
+AIRFLOW := .venv/airflow/bin
+MELTANO := .venv/meltano/bin
+
+DEV_STAMP := .venv/dev/.installed
+AIRFLOW_STAMP := .venv/airflow/.installed
+MELTANO_STAMP := .venv/meltano/.installed
+PLUGINS_STAMP := .meltano/.installed
+ENVIRONMENTS := $(DEV_STAMP) $(AIRFLOW_STAMP) $(MELTANO_STAMP) $(PLUGINS_STAMP)
+
+# $(call pytest,ENVIRONMENT,ARGUMENTS): exit code 5 of pytest means that no test was selected.
+define pytest
+$(1)/python -m pytest $(2) $(ARGS) || { code=$$?; [ $$code -eq 5 ] && [ -n '$(subst ','\'',$(ARGS))$(EMPTY_OK)' ]; }
+endef
+
+.PHONY: help
+help: ## List the tasks
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: $(ENVIRONMENTS) ## Run the whole story: Bigin to DuckDB and back, Meltano and Airflow
+	$(DEV)/python demo/run.py $(ARGS)
+
+.PHONY: test
+test: $(DEV_STAMP) $(AIRFLOW_STAMP) ## The default suite
+	$(call pytest,$(DEV),tests --ignore=tests/airflow -m "not slow and not meltano and not airflow")
+	$(call pytest,$(AIRFLOW),tests/airflow -m "not slow and not airflow")
+
+.PHONY: test-slow
+test-slow: $(DEV_STAMP) $(MELTANO_STAMP) $(PLUGINS_STAMP) ## Large, long and Meltano tests
+	$(call pytest,$(DEV),tests --ignore=tests/airflow -m "slow or meltano")
+
+.PHONY: test-airflow
+test-airflow: $(AIRFLOW_STAMP) ## Tests with a real Airflow database and task runs
+	$(call pytest,$(AIRFLOW),tests/airflow -m "slow or airflow")
+
+.PHONY: lint
+lint: $(DEV_STAMP) ## Style, format and import rules
+	$(DEV)/ruff check .
+	$(DEV)/ruff format --check .
+	$(DEV)/lint-imports
+
+.PHONY: format
+format: $(DEV_STAMP) ## Put the code into the project's format
+	$(DEV)/ruff check --fix-only --quiet .
+	$(DEV)/ruff format .
+
+.PHONY: types
+types: $(DEV_STAMP) $(AIRFLOW_STAMP) ## mypy --strict; the Airflow provider where Airflow is
+	$(DEV)/mypy bigin_client tap_bigin target_bigin
+	$(AIRFLOW)/mypy airflow_provider_bigin
+
+.PHONY: check
+check: lint types ## lint and types
+
+.PHONY: environments
+environments: $(ENVIRONMENTS) ## Make the environments under .venv/ and the Meltano plugins
+
+.PHONY: constraints
+constraints: $(UV) ## Resolve the exact versions anew (UPGRADE=1 takes the newest)
+	UV=$(UV) UPGRADE=$(UPGRADE) bash .ci/constraints
+
+.PHONY: clean
+clean: ## Remove what runs leave behind, but not the environments
+	rm -rf build dist output .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -not -path './.venv/*' -not -path './.meltano/*' -prune -exec rm -rf {} +
+
+.PHONY: clean-all
+clean-all: clean ## Remove the environments too
+	rm -rf .venv .meltano
+
+# --- environments: brought up to date when what they are made from changes ------------------
+
+.venv/uv/bin/uv: constraints-meltano.txt
+	$(PYTHON) -m venv .venv/uv
+	.venv/uv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-meltano.txt uv
+	@touch $@
+
+$(DEV_STAMP): pyproject.toml constraints.txt | $(UV)
+	[ -x $(DEV)/python ] || $(UV) venv --quiet --clear --python $(PYTHON) .venv/dev
+	$(UV) pip install --quiet --python $(DEV)/python -c constraints.txt -e '.[singer,parquet,redis]' --group dev
+	@touch $@
+
+$(AIRFLOW_STAMP): pyproject.toml constraints.txt | $(UV)
+	[ -x $(AIRFLOW)/python ] || $(UV) venv --quiet --clear --python $(PYTHON) .venv/airflow
+	$(UV) pip install --quiet --python $(AIRFLOW)/python -c constraints.txt -e '.[airflow,redis]' --group airflow
+	@touch $@
+
+$(MELTANO_STAMP): constraints-meltano.txt | $(UV)
+	[ -x $(MELTANO)/python ] || $(UV) venv --quiet --clear --python $(PYTHON) .venv/meltano
+	$(UV) pip install --quiet --python $(MELTANO)/python -c constraints-meltano.txt meltano
+	@touch $@
+
+$(PLUGINS_STAMP): meltano.yml pyproject.toml constraints.txt constraints-plugins.txt $(MELTANO_STAMP)
+	MELTANO_CLI_DISABLE_VERSION_CHECK=1 $(MELTANO)/meltano --log-level=warning install
+	@touch $@

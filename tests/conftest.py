@@ -1,0 +1,66 @@
+"""What every test runs under: no network, no key, no folder of the user.
+
+Set when pytest starts, not per test, so that session fixtures and child processes get it too.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import shutil
+import socket
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Variables of the developer's shell that would change what the code under test does.
+_FOREIGN = ("AIRFLOW_", "BIGIN_", "MATON_", "MELTANO_", "TAP_", "TARGET_")
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+
+_folder: str | None = None
+
+
+def pytest_configure() -> None:
+    """Clean the environment and send cache, state and config folders to a temporary place."""
+    global _folder  # noqa: PLW0603 - one folder per process, removed in pytest_unconfigure
+    for name in list(os.environ):
+        if name.startswith(_FOREIGN) or name.upper() in _PROXIES:
+            del os.environ[name]
+    _folder = tempfile.mkdtemp(prefix="bigin-tests-")
+    for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
+        os.environ[name] = str(Path(_folder, name.lower()))
+    for name in ("connect", "connect_ex"):
+        setattr(socket.socket, name, _loopback_only(getattr(socket.socket, name)))
+
+
+def pytest_unconfigure() -> None:
+    """Remove the temporary folders."""
+    if _folder:
+        shutil.rmtree(_folder, ignore_errors=True)
+
+
+def _loopback_only(connect: Callable[..., Any]) -> Callable[..., Any]:
+    def guarded(self: socket.socket, address: Any) -> Any:
+        if self.family in (socket.AF_INET, socket.AF_INET6) and not _is_local(address[0]):
+            pytest.fail(f"a test tried to reach {address[0]}: only this machine is allowed")
+        return connect(self, address)
+
+    return guarded
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host in {"", "localhost"}
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """Return the root of the checkout."""
+    return Path(__file__).resolve().parent.parent

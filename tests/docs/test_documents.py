@@ -1,0 +1,71 @@
+"""Documents and configuration files say what is true."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+
+from bigin_client.settings import ENVIRONMENT
+
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+
+
+def _plugins(root):
+    plugins = yaml.safe_load((root / "meltano.yml").read_text(encoding="utf-8"))["plugins"]
+    return {p["name"]: p for kind in plugins.values() for p in kind}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_links_lead_somewhere(root, name):
+    text = (root / name).read_text(encoding="utf-8")
+    targets = re.findall(r"\]\(([^)#]+)[^)]*\)", text)
+    missing = [t for t in targets if "://" not in t and not (root / t).exists()]
+    assert not missing
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_make_tasks_exist(root, name):
+    makefile = (root / "Makefile").read_text(encoding="utf-8")
+    tasks = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
+    text = (root / name).read_text(encoding="utf-8")
+    used = set(re.findall(r"^make ([a-z-]+)|`make ([a-z-]+)", text, re.MULTILINE))
+    assert {a or b for a, b in used} <= tasks
+
+
+def test_the_example_environment_names_every_variable(root):
+    text = (root / ".env.example").read_text(encoding="utf-8")
+    assert set(re.findall(r"^#?([A-Z_]+)=", text, re.MULTILINE)) == set(ENVIRONMENT.values())
+
+
+@pytest.mark.parametrize(
+    ("plugin", "module", "name"),
+    [
+        ("tap-bigin", "tap_bigin.tap", "TapBigin"),
+        ("target-bigin", "target_bigin.target", "TargetBigin"),
+    ],
+)
+def test_meltano_offers_the_settings_that_exist(root, plugin, module, name):
+    """The SDK's own settings (stream maps, flattening, …) are left to its documentation."""
+    singer_class = getattr(pytest.importorskip(module), name)
+    own = set(singer_class.config_jsonschema["properties"])
+    offered = {s["name"] for s in _plugins(root)[plugin]["settings"]}
+    assert offered == own
+
+
+def test_meltano_plugins_are_pinned_and_need_no_hub(root):
+    for plugin in _plugins(root).values():
+        assert plugin["namespace"]
+        words = plugin["pip_url"].split()
+        assert words[0] == "-c"
+        assert (root / words[1]).is_file()
+        assert words[2:] == ["-e", ".[singer]"] or all("==" in w for w in words[2:])
+
+
+@pytest.mark.parametrize(
+    "name", ["constraints.txt", "constraints-meltano.txt", "constraints-plugins.txt"]
+)
+def test_constraints_are_exact_and_name_no_place(root, name):
+    lines = (root / name).read_text(encoding="utf-8").splitlines()
+    assert all(x.startswith("#") or re.match(r"[a-z0-9._-]+==[^\s/]+( ; .*)?$", x) for x in lines)
