@@ -11,7 +11,9 @@ from typing import Any
 from typing_extensions import Self
 
 from bigin_client import timestamps
+from bigin_client.account import Account
 from bigin_client.batches import MAX_RECORDS, Batches, RowResult, WriteKind
+from bigin_client.bulk import Bulk
 from bigin_client.connections import Connections
 from bigin_client.coql import Query
 from bigin_client.criteria import Criteria
@@ -19,6 +21,7 @@ from bigin_client.metadata import Field, Metadata, Module
 from bigin_client.paging import PAGE_SIZE
 from bigin_client.queries import Queries
 from bigin_client.records import Records, reader
+from bigin_client.related import Related
 from bigin_client.settings import Settings
 from bigin_client.transport import Transport
 from bigin_client.types import Record, RecordId, SortOrder, Tombstone
@@ -49,6 +52,9 @@ class BiginClient:
         self.records = Records(self.transport, self.metadata)
         self.batches = Batches(self.transport)
         self.queries = Queries(self.transport)
+        self.related = Related(self.transport)
+        self.account = Account(self.transport, self.metadata)
+        self.bulk = Bulk(self.transport)
 
     def __repr__(self) -> str:
         return f"BiginClient({self.settings.base_url!r})"
