@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from types import TracebackType
@@ -17,6 +17,9 @@ from bigin_client.bulk import Bulk
 from bigin_client.connections import Connections
 from bigin_client.coql import Query
 from bigin_client.criteria import Criteria
+from bigin_client.extract import Extraction
+from bigin_client.extract import start as start_extraction
+from bigin_client.load import LoadReport, RunOptions, load_rows
 from bigin_client.metadata import Field, Metadata, Module
 from bigin_client.paging import PAGE_SIZE
 from bigin_client.queries import Queries
@@ -226,6 +229,99 @@ class BiginClient:
 
     def _fields(self, module: str, names: Sequence[str]) -> list[Field]:
         return [self.metadata.field(module, n) for n in names if n != "id"]
+
+    def extract(
+        self,
+        module: str,
+        fields: Sequence[str] | None = None,
+        *,
+        since: str | None = None,
+        deleted_since: str | None = None,
+        deletes: bool = True,
+        lookback_seconds: float = 300,
+        cvid: str | None = None,
+        pipeline_id: str | None = None,
+        page_size: int = PAGE_SIZE,
+    ) -> Extraction:
+        """Return a module's changes since a bookmark; see `bigin_client.extract`.
+
+        Args:
+            module: API name or alias.
+            fields: Names; None: every readable field.
+            since: ``page.bookmark`` of the read before; None: everything.
+            deleted_since: ``page.deleted_bookmark`` of the read before; None: all deletions
+                that are still listed.
+            deletes: Read the deleted feed after the records (1 credit a page).
+            lookback_seconds: Subtracted from both bookmarks.
+            cvid: Custom view to read instead (3 credits a page, whole each time).
+            pipeline_id: Team Pipeline to read; Pipelines only.
+            page_size: Up to 200.
+
+        Returns:
+            An iterator of `extract.ChangePage`, with a `summary` once it has ended.
+        """
+        return start_extraction(
+            self.records,
+            self.metadata,
+            module,
+            fields,
+            since=since,
+            deleted_since=deleted_since,
+            deletes=deletes,
+            lookback_seconds=lookback_seconds,
+            cvid=cvid,
+            pipeline_id=pipeline_id,
+            page_size=page_size,
+        )
+
+    # -- load ------------------------------------------------------------------------------
+
+    def load(
+        self,
+        module: str,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        stream: str | None = None,
+        rejects_path: str | None = None,
+        max_rejects: int | str = 0,
+        plan_path: str | None = None,
+        outcomes_path: str | None = None,
+        report_path: str | None = None,
+        dry_run: bool = False,
+        **options: Any,
+    ) -> LoadReport:
+        """Load rows into a module; every row ends in exactly one outcome.
+
+        Args:
+            module: API name or alias.
+            rows: Column → value, read one at a time.
+            stream: Name of the input in report and files; None: the module's API name.
+            rejects_path: File of refused rows (folder on object storage); added to.
+            max_rejects: Refusals allowed: a number, or a share such as ``"1%"``. More make
+                the report's ``too_many_rejects`` true.
+            plan_path: File of what a dry run would do.
+            outcomes_path: File of each row's outcome.
+            report_path: File of the report.
+            dry_run: Do everything but the writes.
+            options: As in `bigin_client.load.LoadOptions`: mode, match_on, fields, nulls, …
+
+        Returns:
+            The report; refused rows are counted in it.
+
+        Raises:
+            SettingsError: The load is refused before its first write.
+            BiginError: The load stopped; the report is in the exception's ``report``.
+        """
+        api_name = self.metadata.module(module).api_name
+        files = RunOptions(
+            rejects_path=rejects_path,
+            max_rejects=max_rejects,
+            plan_path=plan_path,
+            outcomes_path=outcomes_path,
+            report_path=report_path,
+            dry_run=dry_run,
+        )
+        return load_rows(self, api_name, rows, stream or api_name, files, options)
 
     # -- writes ----------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, cast
@@ -24,6 +24,7 @@ PARENT_MODULE_KEYS: Final = {
     "Calls": ("$related_module",),
     "Notes": ("$se_module",),
 }
+PARENT_KEYS: Final = frozenset({"$related_module", "$se_module"})
 
 
 @dataclass(frozen=True)
@@ -88,15 +89,23 @@ def field_groups(fields: Sequence[str], *, anchor: str | None = MODIFIED) -> lis
 
 
 def reader(fields: Iterable[Field]) -> Callable[[Record], Record]:
+    """Return a function that turns a record of the service into ours; see `reader_of`."""
+    return reader_of(
+        {
+            f.api_name: field_types.of(f.api_name, f.data_type, f.json_type, f.return_type)
+            for f in fields
+        }
+    )
+
+
+def reader_of(types: Mapping[str, field_types.FieldType]) -> Callable[[Record], Record]:
     """Return a function that turns a record of the service into ours.
 
-    ``id`` first, then exactly the given fields: a value that the service left out is null.
+    ``id`` first, then exactly the given fields: a value that the service left out is null, and
+    a parent's module ``Deals`` becomes ``Pipelines`` (bigin-api.md 1.4).
     """
-    rows = [
-        (f.api_name, field_types.of(f.api_name, f.data_type, f.json_type, f.return_type).read)
-        for f in fields
-        if f.api_name != "id"
-    ]
+    rows = [(n, t.read) for n, t in types.items() if n != "id" and n not in PARENT_KEYS]
+    parents = [n for n in types if n in PARENT_KEYS]
 
     def read(raw: Record) -> Record:
         record: Record = {"id": str(raw["id"])}
@@ -104,9 +113,24 @@ def reader(fields: Iterable[Field]) -> Callable[[Record], Record]:
         for name, convert in rows:
             value = get(name)
             record[name] = None if value is None else convert(value)
+        for name in parents:
+            record[name] = _parent_module(raw, name)
         return record
 
     return read
+
+
+def _parent_module(raw: Record, name: str) -> str | None:
+    """Return the module of a note's or activity's parent, whichever form it comes in."""
+    word = raw.get(name)
+    if not isinstance(word, str):
+        # v8 form (bigin-api.md 3.9): the parent's lookup names its module itself.
+        parent = raw.get("Parent_Id")
+        module = parent.get("module") if isinstance(parent, dict) else None
+        word = module.get("api_name") if isinstance(module, dict) else None
+    if not isinstance(word, str):
+        return None
+    return field_types.PIPELINES if word == field_types.DEALS else word
 
 
 class Records:
@@ -197,6 +221,7 @@ class Records:
         parts: Sequence[Sequence[Record]],
         *,
         anchor: str | None = MODIFIED,
+        get: Callable[[RecordId], Record | None] | None = None,
     ) -> Iterator[Record]:
         """Yield whole records from the field groups of one page.
 
@@ -209,6 +234,7 @@ class Records:
             anchor: Field in every group. A record that is missing in a group, or whose anchor
                 differs there, was changed between the requests: it is read whole by id. One
                 that is gone by then is left out; the deleted feed will tell.
+            get: Reads such a record instead of `Records.get`, for example to count requests.
         """
         if not parts:
             yield from rows
@@ -219,7 +245,7 @@ class Records:
             for part in by_id:
                 other = part.get(row["id"])
                 if other is None or (anchor and other.get(anchor) != row.get(anchor)):
-                    fresh = self.get(module, row["id"], fields)
+                    fresh = get(row["id"]) if get else self.get(module, row["id"], fields)
                     if fresh is not None:
                         yield fresh
                     break
@@ -277,7 +303,15 @@ class Records:
     def deleted(
         self, module: str, since: datetime | None = None, kind: str = "all"
     ) -> Iterator[list[Tombstone]]:
-        """Yield pages of the deleted feed, as the service orders them.
+        """Yield pages of the deleted feed, as the service orders them; see `deleted_pages`."""
+        for _reply, tombstones in self.deleted_pages(module, since, kind):
+            if tombstones:
+                yield tombstones
+
+    def deleted_pages(
+        self, module: str, since: datetime | None = None, kind: str = "all"
+    ) -> Iterator[tuple[Reply, list[Tombstone]]]:
+        """Yield the replies of the deleted feed and what they hold; an empty feed has one.
 
         Args:
             module: One of `metadata.WITH_DELETED_FEED`.
@@ -286,7 +320,8 @@ class Records:
             kind: ``all``, ``recycle`` or ``permanent``.
 
         Raises:
-            PagingError: The feed goes on past what page numbers reach, or repeats itself.
+            PagingError: The feed repeats itself.
+            RequestError: It goes on past what page numbers reach.
 
         Source: bigin-api.md 3.4; row shape [crm-doc].
         """
@@ -301,6 +336,7 @@ class Records:
                 module=module,
             )
             if reply.is_empty:
+                yield reply, []
                 return
             data, info = read_body(reply.object(), "deleted")
             ids = {r["id"] for r in data}
@@ -308,7 +344,7 @@ class Records:
                 msg = f"{module}/deleted: the same page came twice"
                 raise PagingError(msg)
             before = ids
-            yield [_tombstone(module, r) for r in data]
+            yield reply, [_tombstone(module, r) for r in data]
             if not info["more_records"]:
                 return
             page += 1

@@ -51,6 +51,11 @@ def to_text(moment: dt.datetime) -> str:
     return moment.astimezone(UTC).replace(microsecond=0).isoformat()
 
 
+def from_seconds(seconds: int) -> str:
+    """Return the UTC form of a number of seconds since 1970."""
+    return to_text(dt.datetime.fromtimestamp(seconds, UTC))
+
+
 def normalise(value: str) -> str:
     """Return the UTC form of a time in any offset; a fraction of a second is cut off."""
     return to_text(parse(value))

@@ -1,0 +1,85 @@
+"""How far a module has been read: the instant from which the next read must begin.
+
+A bookmark is text, UTC, and compared as an instant. It is never ahead of what was handed over
+and never goes back.
+"""
+
+from __future__ import annotations
+
+from bigin_client import timestamps
+from bigin_client.errors import SettingsError
+from bigin_client.extract.rows import Row, to_text
+from bigin_client.reply import Reply
+
+#: A reply whose rows are this much newer than its Date header has a clock we cannot use.
+MAX_SKEW = 60
+
+
+def parse(bookmark: str | None, what: str) -> int | None:
+    """Return a bookmark as seconds since 1970; None stays None.
+
+    Raises:
+        SettingsError: It is no date and time.
+    """
+    if bookmark is None or bookmark == "":
+        return None
+    try:
+        return int(timestamps.parse(str(bookmark)).timestamp())
+    except ValueError:
+        raise SettingsError(
+            f"{what} {str(bookmark)[:40]!r} is not a date and time",
+            hint="The form is 2026-11-24T12:00:00+00:00. Reset the state to read in full.",
+        ) from None
+
+
+class Bookmark:
+    """The bookmark of one read.
+
+    Args:
+        since: Where the read before this one ended (seconds since 1970); None: the first one.
+    """
+
+    def __init__(self, since: int | None = None) -> None:
+        self._value = since
+        self._last_seen: int | None = None
+        #: The earlier of the server's and our clock when the read began.
+        self.began: int | None = None
+        self._asked = False
+
+    @property
+    def text(self) -> str | None:
+        """The bookmark, None if nothing is safe yet."""
+        return None if self._value is None else to_text(self._value)
+
+    def first_reply(self, reply: Reply, rows: list[Row]) -> None:
+        """Note when the read began, from its first reply (only the first call counts)."""
+        if self._asked:
+            return
+        self._asked = True
+        self.see(rows)
+        date = reply.date
+        if date is None:
+            return
+        served = int(date.timestamp())
+        if self._last_seen is not None and self._last_seen > served + MAX_SKEW:
+            return
+        self.began = min(served, int(reply.asked_at.timestamp()))
+
+    def see(self, rows: list[Row]) -> None:
+        """Note rows that were read, handed over or not."""
+        newest = max((r.time for r in rows if r.time is not None), default=None)
+        if newest is not None and (self._last_seen is None or newest > self._last_seen):
+            self._last_seen = newest
+
+    def advance(self, safe: int | None) -> None:
+        """Everything before `safe` has been handed over."""
+        if safe is None:
+            return
+        # Not past the beginning of the read: the last page may show later changes already.
+        value = safe if self.began is None else min(safe, self.began)
+        if self._value is None or value > self._value:
+            self._value = value
+
+    def finish(self) -> None:
+        """Everything until the read began has been handed over."""
+        self.advance(self.began if self.began is not None else self._last_seen)

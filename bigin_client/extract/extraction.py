@@ -1,0 +1,331 @@
+"""One extraction: the strategies in their order, bookmarks, deletions, summary."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from bigin_client.errors import BiginError, NotFoundError, PagingError, RequestError, ScopeError
+from bigin_client.extract import bookmarks
+from bigin_client.extract.bookmarks import Bookmark
+from bigin_client.extract.broken import BrokenAssumptionError
+from bigin_client.extract.by_id import ById
+from bigin_client.extract.changes import ChangePage, Summary
+from bigin_client.extract.deletions import RETENTION_DAYS, DeletedFeed, Emitted
+from bigin_client.extract.descend import Descend
+from bigin_client.extract.found import Assembler, Found, Strategy
+from bigin_client.extract.newest import NewestPage
+from bigin_client.extract.rows import Row, read_page
+from bigin_client.extract.seek import CLOCK_SLACK, Seek, time_of
+from bigin_client.extract.source import Source
+
+log = logging.getLogger(__name__)
+
+
+class Extraction:
+    """The changes of one module since a bookmark; iterate over it once.
+
+    Args:
+        source: What to read.
+        since: Bookmark of the read before; None: everything.
+        deleted_since: The deleted feed's bookmark; None: all that the feed still lists.
+        deletes: Read the deleted feed after the records.
+        lookback_seconds: Subtracted from both bookmarks.
+        field_names: Returns the names of the fields that the account has now; asked only when
+            the service refuses a request.
+
+    Raises:
+        SettingsError: A bookmark is no date and time.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        since: str | None = None,
+        deleted_since: str | None = None,
+        deletes: bool = True,
+        lookback_seconds: float = 300,
+        field_names: Callable[[], Iterable[str]] | None = None,
+    ) -> None:
+        self._source = source
+        self._deletes = deletes
+        self._field_names = field_names
+        start = bookmarks.parse(since, f"The bookmark of {source.module}")
+        self._deleted_start = bookmarks.parse(
+            deleted_since, f"The deletions' bookmark of {source.module}"
+        )
+        lookback = int(lookback_seconds)
+        self._cutoff = None if start is None else start - lookback
+        self._deleted_cutoff = (
+            None if self._deleted_start is None else self._deleted_start - lookback
+        )
+        self._bookmark = Bookmark(start)
+        self._emitted = Emitted(self._deleted_cutoff) if deletes else None
+        self._assembler = Assembler(source)
+        self._began_at = time.monotonic()
+        self.summary = Summary(source.module)
+
+    @property
+    def module(self) -> str:
+        """API name of the module that is read."""
+        return self._source.module
+
+    def __iter__(self) -> Iterator[ChangePage]:
+        """Yield pages of records, then of deletions."""
+        yield from self.records()
+        if self._deletes:
+            try:
+                yield from self.deletions()
+            except (ScopeError, NotFoundError) as error:
+                if self._deleted_start is not None:
+                    raise
+                self._warn(f"deletions cannot be read: {error}")
+        self.summary.complete = True
+
+    # -- records ---------------------------------------------------------------------------
+
+    def records(self) -> Iterator[ChangePage]:
+        """Yield the pages of records; the last one may be empty and carry the bookmark.
+
+        Raises:
+            PagingError: The read could not be proved complete. What was yielded is good, and
+                its bookmarks hold.
+        """
+        last: str | None = None
+        try:
+            for found in self._found():
+                page = self._emit(found)
+                last = page.bookmark
+                if page.records or page.bookmark:
+                    yield page
+            self._note_first()
+            self._bookmark.finish()
+            if self._bookmark.text != last:
+                yield self._page([])
+        finally:
+            self._count()
+
+    def _emit(self, found: Found) -> ChangePage:
+        self._note_first()
+        records = self._assembler.records(found)
+        rows = found.rows + [Row(str(r["id"]), time_of(r)) for r in found.loose]
+        for row in rows:
+            if row.time is None and self._source.modified:
+                self.summary.null_cursors += 1
+            if self._emitted is not None:
+                self._emitted.note(row.id, row.time)
+        self._bookmark.see(rows)
+        self._bookmark.advance(found.safe)
+        self.summary.rows += len(records)
+        self._tell_gone_fields()
+        self._count()
+        return self._page(records)
+
+    def _page(self, records: list[dict[str, Any]]) -> ChangePage:
+        return ChangePage(self.module, records, [], self._bookmark.text, None)
+
+    def _note_first(self) -> None:
+        reply = self._source.first_reply
+        if reply is not None:
+            rows = [] if reply.is_empty else read_page(reply, self.module).rows
+            self._bookmark.first_reply(reply, rows)
+
+    # -- strategies ------------------------------------------------------------------------
+
+    def _found(self) -> Iterator[Found]:
+        """Yield what the first strategy finds whose assumptions hold."""
+        if self._source.cvid:
+            log.info(
+                "%s: the view is read whole each time; a record that leaves it is no deletion",
+                self.module,
+            )
+        failures: list[BiginError] = []
+        for strategy in self._strategies(failures):
+            self.summary.strategy = strategy.name
+            self.summary.reason = failures[-1].message if failures else None
+            if failures:
+                log.warning(
+                    "%s: read by the strategy %r, because %s",
+                    self.module,
+                    strategy.name,
+                    failures[-1].message,
+                )
+            try:
+                yield from strategy.run()
+            except (BrokenAssumptionError, RequestError) as failure:
+                failures.append(failure)
+                continue
+            return
+        raise self._no_way(failures)
+
+    def _strategies(self, failures: list[BiginError]) -> Iterator[Strategy]:
+        """Yield the strategies in their order; `failures` says what became of those before."""
+        source, cutoff = self._source, self._cutoff
+        if source.modified and not source.cvid:
+            expected: dict[str, int] = {}
+            if cutoff is not None:
+                newest = NewestPage(source, cutoff)
+                try:
+                    reaches = newest.ask()
+                except RequestError as refusal:
+                    if self._drop_gone_fields():
+                        yield from self._strategies(failures)
+                        return
+                    failures.append(refusal)
+                    reaches = False
+                except BrokenAssumptionError as broken:
+                    failures.append(broken)
+                    reaches = False
+                if reaches:
+                    yield newest
+                    return
+                expected = newest.expected()
+            if not _about_sort(failures):
+                yield _Settled(Seek(source, cutoff, expected), self._deleted_meanwhile)
+                if isinstance(failures[-1], RequestError) and self._drop_gone_fields():
+                    failures.clear()
+                    yield from self._strategies(failures)
+                    return
+            if not _about_sort(failures):
+                yield Descend(source, cutoff, self._deleted_meanwhile)
+        yield ById(source, cutoff)
+
+    def _no_way(self, failures: list[BiginError]) -> BiginError:
+        if len(failures) == 1:
+            return failures[0]
+        reasons = "; ".join(dict.fromkeys(f.message for f in failures))
+        return PagingError(
+            f"{self.module} could not be read to its end: {reasons}",
+            code=failures[-1].code,
+            status=failures[-1].status,
+            request_id=failures[-1].request_id,
+            hint="Nothing was skipped silently; what was read so far is kept.",
+        )
+
+    def _deleted_meanwhile(self) -> set[str] | None:
+        """Return the ids deleted since the read began; None: there is no feed to ask."""
+        first = self._source.first_reply
+        if first is None:
+            return None
+        moment = first.date or first.asked_at
+        try:
+            found = DeletedFeed(self._source).read(int(moment.timestamp()) - CLOCK_SLACK)
+        except (ScopeError, NotFoundError, RequestError):
+            self._source.has_feed = False
+            return None
+        return {t["id"] for t in found}
+
+    # -- fields that are gone ----------------------------------------------------------------
+
+    def _drop_gone_fields(self) -> bool:
+        """Stop asking for fields that the account has no more; returns whether there are any."""
+        if self._field_names is None:
+            return False
+        known = set(self._field_names())
+        gone = [n for n in self._source.types if n not in known and n[0] != "$" and n != "id"]
+        if gone:
+            self._warn_gone(gone)
+            self._source.drop_fields(gone)
+        return bool(gone)
+
+    def _tell_gone_fields(self) -> None:
+        gone, self._assembler.gone = self._assembler.gone, set()
+        # A parent's module is sent only where a record has one.
+        gone = {n for n in gone if n[0] != "$"}
+        if gone:
+            self._warn_gone(sorted(gone))
+
+    def _warn_gone(self, names: list[str]) -> None:
+        self._warn(
+            f"the account no longer has the field{'s' * (len(names) > 1)} {', '.join(names)}; "
+            "discover again"
+        )
+
+    # -- deletions ---------------------------------------------------------------------------
+
+    def deletions(self) -> Iterator[ChangePage]:
+        """Yield the deletions since their bookmark; to be asked for after `records`.
+
+        Raises:
+            ScopeError, NotFoundError: The connection may not read the feed, or there is none.
+            PagingError: The feed cannot be followed to its end; what it showed was yielded.
+        """
+        if not self._source.has_feed:
+            self._warn("there is no deleted feed: deletions show only when it is read in full")
+            return
+        if self._source.cvid or self._source.pipeline_id:
+            self._warn("the deleted feed is not filtered by views")
+        feed = DeletedFeed(self._source)
+        tombstones = feed.read(self._deleted_cutoff)
+        if self._emitted is not None:
+            restored = self._emitted.contradicted(tombstones)
+            tombstones = [t for t in tombstones if t["id"] not in restored]
+        bookmark = self._deleted_bookmark(feed, cut_off=feed.cut_off)
+        self.summary.tombstones += len(tombstones)
+        self._count()
+        yield ChangePage(self.module, [], tombstones, self._bookmark.text, bookmark.text)
+        self._check_retention()
+        if feed.cut_off and self._deleted_start is not None:
+            raise PagingError(
+                f"{self.module}/deleted lists more deletions than its pages reach",
+                hint="Some deletions are unknown: read the module in full (reset its state) "
+                "and remove what it no longer holds.",
+            )
+
+    def _deleted_bookmark(self, feed: DeletedFeed, *, cut_off: bool) -> Bookmark:
+        bookmark = Bookmark(self._deleted_start)
+        if cut_off and self._deleted_start is not None:
+            return bookmark
+        if feed.first_reply is not None:
+            bookmark.first_reply(feed.first_reply, [])
+        if bookmark.began is not None and self._bookmark.began is not None:
+            # What was deleted while the records were read may have been emitted alive.
+            bookmark.began = min(bookmark.began, self._bookmark.began)
+        bookmark.finish()
+        return bookmark
+
+    def _check_retention(self) -> None:
+        began = self._bookmark.began
+        if began is None or self._deleted_start is None:
+            return
+        days = (began - self._deleted_start) // 86_400
+        if days >= RETENTION_DAYS:
+            self._warn(
+                f"the last look at the deletions was {days} days ago, and the feed keeps them "
+                f"about {RETENTION_DAYS}: read the module in full and remove what it no longer "
+                "holds"
+            )
+
+    # -- summary -----------------------------------------------------------------------------
+
+    def _warn(self, text: str) -> None:
+        line = f"{self.module}: {text}"
+        if line not in self.summary.warnings:
+            self.summary.warnings.append(line)
+            log.warning("%s", line)
+
+    def _count(self) -> None:
+        self.summary.requests = self._source.requests
+        self.summary.credits = self._source.credits
+        self.summary.seconds = time.monotonic() - self._began_at
+
+
+class _Settled:
+    """Seek, and the second look at what its chains may have hidden."""
+
+    def __init__(self, seek: Seek, deleted: Callable[[], set[str] | None]) -> None:
+        self.name = seek.name
+        self._seek = seek
+        self._deleted = deleted
+
+    def run(self) -> Iterator[Found]:
+        yield from self._seek.run()
+        yield from self._seek.settle(self._deleted)
+
+
+def _about_sort(failures: list[BiginError]) -> bool:
+    """Whether the sort is known not to work; a refused question counts, for it named the sort."""
+    return any(isinstance(f, RequestError) or getattr(f, "about_sort", False) for f in failures)

@@ -1,0 +1,96 @@
+"""What a strategy hands over: rows to emit, still undecoded, and how far the read is safe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from bigin_client.extract.chain import Chain
+from bigin_client.extract.rows import Page, Row
+from bigin_client.extract.source import Source
+from bigin_client.records import MODIFIED, reader_of
+from bigin_client.reply import Reply
+from bigin_client.types import Record
+
+
+@dataclass
+class Found:
+    """Some rows of one page that are to be emitted.
+
+    Attributes:
+        rows: Which ones, in the order of emission.
+        page: The page of the first field group that holds them.
+        parts: The same page in the other field groups.
+        loose: Records that were read whole by id; emitted after `rows`.
+        safe: Every change before this instant (seconds since 1970) has been handed over; None:
+            not known yet.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    page: Reply | None = field(default=None, repr=False)
+    parts: list[Reply | None] = field(default_factory=list, repr=False)
+    loose: list[Record] = field(default_factory=list, repr=False)
+    safe: int | None = None
+
+
+class Strategy(Protocol):
+    """A way to read a module's changes. Broken assumptions end it with `BrokenAssumptionError`."""
+
+    #: For people: how it reads.
+    name: str
+
+    def run(self) -> Iterator[Found]:
+        """Yield what is found; every change is handed over when it ends."""
+        ...
+
+
+def take(chain: Chain, page: Page, rows: list[Row], safe: int | None = None) -> Found:
+    """Return rows of the chain's present page; other groups are asked only if there are any."""
+    if not rows:
+        return Found(safe=safe)
+    return Found(rows=rows, page=page.reply, parts=chain.parts(), safe=safe)
+
+
+class Assembler:
+    """Turns what was found into whole records of our form.
+
+    Args:
+        source: The extraction's source.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._types: Mapping[str, Any] = {}
+        self._read: Callable[[Record], Record] = dict
+        #: Fields that were asked for but that no record holds.
+        self.gone: set[str] = set()
+        self._checked = False
+
+    def records(self, found: Found) -> list[Record]:
+        """Return the records, in order; one that vanished meanwhile is left out."""
+        if self._types is not self._source.types:
+            self._types = self._source.types
+            self._read = reader_of(self._source.types)
+        read = self._read
+        records = [read(raw) for raw in found.loose]
+        if found.page is None or not found.rows:
+            return records
+        by_id = {str(r["id"]): r for r in found.page.object()["data"]}
+        rows = [by_id[r.id] for r in found.rows]
+        if len(self._source.groups) > 1:
+            parts = [p.object()["data"] if p is not None else [] for p in found.parts]
+            rows = list(
+                self._source.records.complete(
+                    self._source.module,
+                    self._source.names,
+                    rows,
+                    parts,
+                    anchor=MODIFIED if self._source.modified else None,
+                    get=self._source.get,
+                )
+            )
+        if rows and not self._checked:
+            self._checked = True
+            self.gone = {n for n in self._types if n != "id" and not any(n in r for r in rows)}
+        return [read(raw) for raw in rows] + records

@@ -1,0 +1,63 @@
+"""The newest page: Modified_Time descending, one request, no trust in If-Modified-Since.
+
+It is the first request of every incremental read and, when it reaches back to the bookmark, the
+only one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bigin_client.extract.chain import Chain
+from bigin_client.extract.found import Found, take
+from bigin_client.extract.rows import Page, Row
+from bigin_client.extract.seek import check_order
+from bigin_client.extract.source import Source
+from bigin_client.records import MODIFIED
+
+
+class NewestPage:
+    """The newest page of a module.
+
+    Args:
+        source: What to read.
+        cutoff: Older rows were handed over by an earlier read (seconds since 1970).
+    """
+
+    name = "newest page"
+
+    def __init__(self, source: Source, cutoff: int) -> None:
+        self._source = source
+        self._cutoff = cutoff
+        self.chain = Chain(source, sort_by=MODIFIED, sort_order="desc")
+        self.page: Page | None = None
+
+    def ask(self) -> bool:
+        """Send the request; returns whether the page reaches back to the cutoff.
+
+        Raises:
+            BrokenAssumptionError: The service does not sort as asked.
+        """
+        self.page = self.chain.next()
+        if self.page is None:
+            return True
+        check_order(self.page, "desc")
+        oldest = self.page.last_time
+        return not self.page.more or (oldest is not None and oldest < self._cutoff)
+
+    def expected(self) -> dict[str, int]:
+        """Return the rows that another way of reading must show too."""
+        rows = self.page.rows if self.page else []
+        return {r.id: r.time for r in rows if r.time is not None and r.time >= self._cutoff}
+
+    def run(self) -> Iterator[Found]:
+        """Yield the rows since the cutoff, oldest first."""
+        if self.page is not None:
+            yield take(self.chain, self.page, since(self.page.rows, self._cutoff)[::-1])
+
+
+def since(rows: list[Row], cutoff: int | None) -> list[Row]:
+    """Return the rows that are not older; one without a Modified_Time may be new."""
+    if cutoff is None:
+        return list(rows)
+    return [r for r in rows if r.time is None or r.time >= cutoff]
