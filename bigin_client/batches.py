@@ -30,6 +30,7 @@ class RowResult:
         field: API name of the field that was refused.
         details: Sizes, types, names; never values.
         modified_time: As the service says after the write, in its own offset.
+        created_time: Likewise; tells a record that an upsert made from one that was there.
         answered: False when no result came for the row: it may or may not have been written.
     """
 
@@ -41,6 +42,7 @@ class RowResult:
     field: str | None = None
     details: dict[str, Any] = dataclasses.field(default_factory=dict)
     modified_time: str | None = None
+    created_time: str | None = None
     answered: bool = True
 
 
@@ -159,4 +161,5 @@ def _row_result(index: int, raw: object) -> RowResult:
         field=details.get("api_name") if isinstance(details.get("api_name"), str) else None,
         details=shown,
         modified_time=details.get("Modified_Time") if ok else None,
+        created_time=details.get("Created_Time") if ok else None,
     )

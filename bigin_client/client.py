@@ -321,7 +321,9 @@ class BiginClient:
             report_path=report_path,
             dry_run=dry_run,
         )
-        return load_rows(self, api_name, rows, stream or api_name, files, options)
+        return load_rows(
+            self, api_name, rows, stream=stream or api_name, files=files, options=options
+        )
 
     # -- writes ----------------------------------------------------------------------------
 

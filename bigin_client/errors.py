@@ -40,6 +40,7 @@ class BiginError(Exception):
         request_id: The gateway's ``X-Request-Id``, to quote to its support.
         origin: Who answered: ``"gateway"`` (Maton) or ``"Bigin"``; None when nobody did.
         hint: What to do next, in plain words.
+        report: What a load had done before it was stopped (`bigin_client.load.LoadReport`).
     """
 
     #: Exit code of the console scripts (design.md section 13).
@@ -64,6 +65,7 @@ class BiginError(Exception):
         self.request_id = request_id
         self.origin = origin
         self.hint = hint
+        self.report: Any = None
 
     def __str__(self) -> str:
         facts = [

@@ -1,4 +1,4 @@
-"""Bigin's data types: a row each, with its JSON Schema and how its values are read.
+"""Bigin's data types: a row each, with its JSON Schema, how its values are read and written.
 
 Source: bigin-api.md sections 2 and 4. A type that nobody has seen yet becomes a nullable
 string, so that an account's new feature never stops a sync.
@@ -15,7 +15,8 @@ from typing import Any, Final
 
 import msgspec
 
-from bigin_client import timestamps
+from bigin_client import field_writes, timestamps
+from bigin_client.field_writes import FieldFacts
 
 log = logging.getLogger(__name__)
 
@@ -37,11 +38,14 @@ class FieldType:
         kind: Name of the row: ``text``, ``number``, ``lookup``, …
         schema: JSON Schema of the values we emit.
         read: Turns the service's value, never None, into ours.
+        write: Turns an input row's value, never blank, into what goes on the wire; raises
+            `field_writes.RefusedValueError` when that would lose something.
     """
 
     kind: str
     schema: Schema
     read: Callable[[Any], Any]
+    write: Callable[[Any, FieldFacts], Any]
 
 
 def _text(value: object) -> str:
@@ -131,22 +135,37 @@ _LOOKUP_SCHEMA: Final[Schema] = {
 }
 _ARRAY_SCHEMA: Final[Schema] = {"type": ["array", "null"], "items": {}}
 
-TEXT: Final = FieldType("text", {"type": ["string", "null"]}, _text)
-UNKNOWN: Final = FieldType("unknown", {"type": ["string", "null"]}, _text)
-INTEGER: Final = FieldType("integer", {"type": ["integer", "null"]}, _integer)
-NUMBER: Final = FieldType("number", {"type": ["number", "null"]}, _number)
-BOOLEAN: Final = FieldType("boolean", {"type": ["boolean", "null"]}, _boolean)
-DATE: Final = FieldType("date", {"type": ["string", "null"], "format": "date"}, _date)
+_TEXT_SCHEMA: Final[Schema] = {"type": ["string", "null"]}
+
+TEXT: Final = FieldType("text", _TEXT_SCHEMA, _text, field_writes.text)
+PICKLIST: Final = FieldType("picklist", _TEXT_SCHEMA, _text, field_writes.choice)
+BIGINT: Final = FieldType("bigint", _TEXT_SCHEMA, _text, field_writes.big_integer)
+UNKNOWN: Final = FieldType("unknown", _TEXT_SCHEMA, _text, field_writes.text)
+INTEGER: Final = FieldType("integer", {"type": ["integer", "null"]}, _integer, field_writes.integer)
+NUMBER: Final = FieldType("number", {"type": ["number", "null"]}, _number, field_writes.number)
+BOOLEAN: Final = FieldType("boolean", {"type": ["boolean", "null"]}, _boolean, field_writes.boolean)
+DATE: Final = FieldType(
+    "date", {"type": ["string", "null"], "format": "date"}, _date, field_writes.date
+)
 DATETIME: Final = FieldType(
-    "datetime", {"type": ["string", "null"], "format": "date-time"}, _datetime
+    "datetime",
+    {"type": ["string", "null"], "format": "date-time"},
+    _datetime,
+    field_writes.date_time,
 )
-LOOKUP: Final = FieldType("lookup", _LOOKUP_SCHEMA, _lookup)
+LOOKUP: Final = FieldType("lookup", _LOOKUP_SCHEMA, _lookup, field_writes.lookup)
 OBJECT: Final = FieldType(
-    "object", {"type": ["object", "null"], "additionalProperties": True}, _object
+    "object",
+    {"type": ["object", "null"], "additionalProperties": True},
+    _object,
+    field_writes.mapping,
 )
-ARRAY: Final = FieldType("array", _ARRAY_SCHEMA, _array)
+ARRAY: Final = FieldType("array", _ARRAY_SCHEMA, _array, field_writes.sequence)
 STRINGS: Final = FieldType(
-    "strings", {"type": ["array", "null"], "items": {"type": ["string", "null"]}}, _strings
+    "strings",
+    {"type": ["array", "null"], "items": {"type": ["string", "null"]}},
+    _strings,
+    field_writes.choices,
 )
 
 _BY_DATA_TYPE: Final[Mapping[str, FieldType]] = {
@@ -157,15 +176,13 @@ _BY_DATA_TYPE: Final[Mapping[str, FieldType]] = {
             "email",
             "phone",
             "website",
-            "picklist",
             "autonumber",
             "profileimage",
-            "bigint",
-            "id",
-            "long",
         ),
         TEXT,
     ),
+    "picklist": PICKLIST,
+    **dict.fromkeys(("bigint", "id", "long"), BIGINT),
     "integer": INTEGER,
     **dict.fromkeys(("double", "decimal", "currency", "percent"), NUMBER),
     "boolean": BOOLEAN,

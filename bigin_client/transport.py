@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import IO, Final
 from urllib.parse import urlsplit
 
@@ -98,6 +98,8 @@ class Transport:
         self.settings = settings
         self.credits = CreditMeter(settings.max_credits, settings.min_credits_left)
         self.requests_sent = 0
+        #: How far the server's clock is ahead of ours; None until a reply told.
+        self._clock_offset: timedelta | None = None
         self.connection_id: str | None = settings.connection_id
         #: Finds the connection when none is given; see `bigin_client.connections`.
         self.resolve_connection: Callable[[], str] | None = None
@@ -123,6 +125,20 @@ class Transport:
 
     def __repr__(self) -> str:
         return f"Transport({self.settings.base_url!r}, connection_id={self.connection_id!r})"
+
+    # -- the server's clock ------------------------------------------------------------------
+
+    def server_now(self) -> datetime | None:
+        """Return the present instant by the server's clock, to about a second.
+
+        None when no reply has carried a ``Date`` header: the two clocks may then differ by
+        anything.
+        """
+        return None if self._clock_offset is None else timestamps.now() + self._clock_offset
+
+    def _note_clock(self, reply: Reply) -> None:
+        if reply.date is not None:
+            self._clock_offset = reply.date - reply.asked_at
 
     # -- life ------------------------------------------------------------------------------
 
@@ -358,6 +374,7 @@ class Transport:
                 self.credits.give_back(request.cost)
         self._reached = True
         self.credits.note(reply.headers)
+        self._note_clock(reply)
         if reply.status == 429:  # noqa: PLR2004 - HTTP
             self._pacer.slow_down(reply.retry_after or 0.0)
         return reply, None

@@ -1,0 +1,343 @@
+"""Bring planned rows into the account and read what became of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from bigin_client import timestamps
+from bigin_client.batches import MAX_RECORDS, RowResult
+from bigin_client.credits import of_write
+from bigin_client.field_writes import INVALID_DATA
+from bigin_client.load.binding import ID
+from bigin_client.load.results import Outcome
+from bigin_client.load.rows import Refusal, Row
+from bigin_client.load.settle import Settler
+from bigin_client.load.writer import TRANSIENT, BatchReply, Fate, Item, Writer
+
+if TYPE_CHECKING:
+    from bigin_client.load.loader import Loader
+
+log = logging.getLogger(__name__)
+
+#: Times that a row is sent before its fate is called unknown.
+MAX_ATTEMPTS: Final = 4
+DUPLICATE: Final = "DUPLICATE_DATA"
+#: Seconds; doubled with each try.
+_PAUSE: Final = 0.25
+_OUTCOMES: Final = {
+    "insert": Outcome.CREATED,
+    "upsert": Outcome.CREATED,
+    "update": Outcome.UPDATED,
+    "delete": Outcome.DELETED,
+}
+
+
+class Delivery:
+    """Sends one stream's items in batches, and settles each of them.
+
+    Args:
+        loader: Told of each outcome.
+        writer: Sends batches.
+        settler: Finds out about lost replies.
+        dry_run: Send nothing; take what is planned for what became of it.
+    """
+
+    def __init__(self, loader: Loader, writer: Writer, settler: Settler, *, dry_run: bool) -> None:
+        self._loader = loader
+        self._writer = writer
+        self._settler = settler
+        self._dry_run = dry_run
+        #: Planned and not sent yet, by kind; less than a batch each.
+        self._waiting: dict[str, list[Item]] = {}
+        #: Sent next, in batches: planned anew, or surely not written the first time.
+        self._next: list[Item] = []
+        #: Sent again one by one, because the service stumbled over them.
+        self._alone: list[Item] = []
+        self._busy: set[bytes] = set()
+        self._imagined = 0
+
+    @property
+    def credits_predicted(self) -> int:
+        """Credits that the batches so far, and those waiting, were expected to cost."""
+        rest = sum(1 if k == "delete" else of_write(len(i)) for k, i in self._waiting.items() if i)
+        return self._writer.credits_predicted + rest
+
+    def enqueue(self, item: Item) -> None:
+        """Take an item; a full batch is sent at once."""
+        waiting = self._waiting.setdefault(item.kind, [])
+        waiting.append(item)
+        if len(waiting) == MAX_RECORDS:
+            self._waiting[item.kind] = []
+            self._submit(waiting)
+
+    def take_waiting(self, key: bytes) -> Row | None:
+        """Take back the row with this key if it was not sent yet."""
+        for items in self._waiting.values():
+            for position, item in enumerate(items):
+                if item.row.key == key:
+                    return items.pop(position).row
+        return None
+
+    def is_busy(self, keys: Iterable[bytes | None]) -> bool:
+        """Whether one of the keys is in a batch whose outcome is not known yet."""
+        return bool(self._busy) and not self._busy.isdisjoint(k for k in keys if k)
+
+    def collect(self) -> None:
+        """Read the replies that have come; waits when too many batches are in flight."""
+        for reply in self._writer.collect():
+            self._handle(reply)
+
+    def settle_busy(self) -> None:
+        """Find out about everything that was sent."""
+        while self._writer.in_flight or self._settler.pending or self._next or self._alone:
+            for reply in self._writer.collect(everything=True):
+                self._handle(reply)
+            if self._loader.has_stopped:
+                return
+            self._settle_unclear()
+            following, self._next = self._next, []
+            for kind in dict.fromkeys(i.kind for i in following):
+                items = [i for i in following if i.kind == kind]
+                for start in range(0, len(items), MAX_RECORDS):
+                    self._submit(items[start : start + MAX_RECORDS])
+            alone, self._alone = self._alone, []
+            if alone:
+                self._loader.run.transport.pause(_PAUSE * 2 ** max(i.row.attempts for i in alone))
+            for item in alone:
+                self._submit([item])
+
+    def finish(self) -> None:
+        """Send what waits, and find out about everything."""
+        while True:
+            for kind in list(self._waiting):
+                items = self._waiting.pop(kind)
+                if items:
+                    self._submit(items)
+            self.settle_busy()
+            if self._loader.has_stopped or not any(self._waiting.values()):
+                return
+
+    def give_up(self) -> None:
+        """After a failure: what was sent is read, the rest is left."""
+        for reply in self._writer.collect(everything=True):
+            self._handle(reply)
+        for unclear in self._settler.pending:
+            for item in unclear.items:
+                self._unknown(item, "the reply was lost, and the load stopped before looking")
+        self._settler.pending = []
+        for item in [i for items in self._waiting.values() for i in items]:
+            self._loader.leave(item.row)
+        self._waiting.clear()
+        for item in self._next:
+            self._loader.leave(item.row)
+        for item in self._alone:
+            self._unknown(item, "the service failed on the row, and the load stopped")
+        self._next, self._alone = [], []
+
+    # -- sending -----------------------------------------------------------------------------
+
+    def _submit(self, items: list[Item]) -> None:
+        if self._dry_run:
+            self._writer.predict(items[0].kind, len(items))
+            for item in items:
+                self._imagine(item)
+            return
+        if self._loader.has_stopped:
+            for item in items:
+                self._loader.leave(item.row)
+            return
+        self._busy.update(i.row.key for i in items if i.row.key)
+        self._writer.submit(items[0].kind, items)
+        self.collect()
+
+    def _imagine(self, item: Item) -> None:
+        record_id = item.record_id
+        if record_id is None:
+            self._imagined += 1
+            record_id = f"new {self._imagined}"
+        self._note(item, record_id)
+        self._loader.finish_row(
+            item.row, _OUTCOMES[item.kind], record_id=item.record_id, changes=item.body
+        )
+
+    # -- replies -----------------------------------------------------------------------------
+
+    def _handle(self, reply: BatchReply) -> None:
+        unclear: list[Item] = []
+        for sent in reply.sent:
+            item = sent.item
+            if sent.fate is Fate.REFUSED and sent.refusal is not None:
+                self._end(item)
+                self._loader.refuse(item.row, sent.refusal)
+            elif sent.fate is Fate.NOT_SENT:
+                self._end(item)
+                self._loader.leave(item.row)
+            elif sent.fate is Fate.ANSWERED and sent.result is not None and not sent.result.ok:
+                self._refused(item, sent.result, unclear)
+            elif sent.result is not None and (record_id := sent.result.id or item.record_id):
+                self._written(item, sent.result, record_id)
+            elif item.kind == "insert":
+                unclear.append(item)
+            elif reply.failure is not None:
+                self._unknown(item, "the service gave no answer, and the load stopped")
+            else:
+                self._again(item)
+        self._settler.add(unclear, reply.started)
+        if reply.failure is not None:
+            self._loader.interrupt(reply.failure)
+
+    def _written(self, item: Item, result: RowResult, record_id: str) -> None:
+        self._end(item)
+        outcome = _OUTCOMES[item.kind]
+        if item.kind == "upsert" and result.action == "update" and not self._is_new(result):
+            outcome = Outcome.UPDATED  # another writer was faster
+        self._note(item, record_id)
+        self._loader.finish_row(item.row, outcome, record_id=record_id, changes=item.body)
+
+    def _is_new(self, result: RowResult) -> bool:
+        """Whether an upsert's record was made in this run: a first try whose reply was lost."""
+        try:
+            created = timestamps.parse(result.created_time or "")
+        except ValueError:
+            return False
+        return created >= self._loader.run.server_started_at
+
+    def _refused(self, item: Item, result: RowResult, unclear: list[Item]) -> None:
+        code = result.code or "UNKNOWN_ERROR"
+        if code in TRANSIENT:
+            if item.kind == "insert":
+                unclear.append(item)
+            else:
+                self._again(item)
+            return
+        self._end(item)
+        if code == INVALID_DATA and item.record_id and result.field in (None, ID):
+            self._gone(item, result)
+        elif code == DUPLICATE and item.record_id is None and result.id:
+            self._duplicate(item, result)
+        else:
+            self._refuse(item, result)
+
+    def _refuse(self, item: Item, result: RowResult) -> None:
+        about = ", ".join(
+            f"{k} {v}" for k, v in result.details.items() if k in {"maximum_length", "limit"}
+        )
+        if result.code == DUPLICATE:
+            about = f"record {result.id} has this value" if result.id else ""
+        self._loader.refuse(
+            item.row,
+            Refusal(
+                result.code or "UNKNOWN_ERROR",
+                "the service refused the row" + (f": {about}" if about else ""),
+                result.field,
+                result.id or item.record_id,
+            ),
+        )
+
+    def _gone(self, item: Item, result: RowResult) -> None:
+        """The service knows no such id: was the record deleted since it was read?"""
+        loader, record_id = self._loader, item.record_id or ""
+        if loader.read_record(record_id) is not None:
+            self._refuse(item, result)
+            return
+        loader.index.remove(record_id)
+        if item.kind == "delete":
+            loader.finish_row(item.row, Outcome.DELETED, record_id=record_id)
+        else:
+            self._replan(item)
+
+    def _duplicate(self, item: Item, result: RowResult) -> None:
+        """The service has a record with a unique value of the row: is it the row's own?"""
+        record = self._loader.read_record(result.id or "")
+        key = self._loader.index.key.digest(record) if record is not None else None
+        if record is None or key != item.row.key:
+            self._refuse(item, result)
+            return
+        self._loader.index.add([record])
+        self._replan(item)
+
+    def _replan(self, item: Item) -> None:
+        """Decide once more, after the account turned out to be different."""
+        if item.row.attempts >= MAX_ATTEMPTS:
+            self._loader.refuse(
+                item.row,
+                Refusal(
+                    "RECORD_KEEPS_CHANGING",
+                    "another program changes the record all the time",
+                    id=item.record_id,
+                ),
+            )
+            return
+        decision = self._loader.decide(item.row)
+        if isinstance(decision, Item):
+            self._plan_next(decision)
+        elif isinstance(decision, Refusal):
+            self._loader.refuse(item.row, decision)
+        else:
+            self._loader.finish_row(
+                item.row, decision.outcome, record_id=decision.id, code=decision.code
+            )
+
+    def _again(self, item: Item) -> None:
+        """Send an item once more, alone; it may be sent twice."""
+        if item.row.attempts >= MAX_ATTEMPTS:
+            self._unknown(item, f"the service failed on the row {MAX_ATTEMPTS} times")
+        else:
+            self._alone.append(item)
+
+    # -- lost replies ------------------------------------------------------------------------
+
+    def _settle_unclear(self) -> None:
+        if not self._settler.pending:
+            return
+        settled = self._settler.settle(self._loader.index)
+        for item, record in settled.written:
+            self._end(item)
+            self._loader.index.add([record])
+            decision = self._loader.decide(item.row)
+            if isinstance(decision, Item):
+                # Our record, but something changed it meanwhile: bring it to the row's values.
+                self._plan_next(decision)
+            else:
+                self._loader.finish_row(
+                    item.row, Outcome.CREATED, record_id=record[ID], changes=item.body
+                )
+        for item in settled.not_written:
+            if item.row.attempts >= MAX_ATTEMPTS:
+                self._end(item)
+                self._loader.refuse(
+                    item.row,
+                    Refusal("NO_ANSWER", f"not applied after {MAX_ATTEMPTS} tries"),
+                )
+            else:
+                self._plan_next(item)
+        for item in settled.unknown:
+            self._unknown(item, "the reply was lost, and a record made meanwhile may be its own")
+
+    def _unknown(self, item: Item, reason: str) -> None:
+        self._end(item)
+        self._loader.refuse(
+            item.row, Refusal("OUTCOME_UNKNOWN", reason, id=item.record_id, unknown=True)
+        )
+
+    # -- books -------------------------------------------------------------------------------
+
+    def _plan_next(self, item: Item) -> None:
+        self._next.append(item)
+        if item.row.key:
+            self._busy.add(item.row.key)
+
+    def _end(self, item: Item) -> None:
+        if item.row.key:
+            self._busy.discard(item.row.key)
+
+    def _note(self, item: Item, record_id: str) -> None:
+        """Remember what the account now holds, for later rows and other streams."""
+        index = self._loader.index
+        if item.kind == "delete":
+            index.remove(record_id)
+        else:
+            index.note_write(record_id, item.body, item.row.key)
+        self._loader.tell_siblings(record_id)

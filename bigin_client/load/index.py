@@ -1,0 +1,195 @@
+"""What the account holds, as far as a load needs to know it: on disk, in a few bytes a record.
+
+A record is kept as its id, the digest of its match key, when it was changed, and a fingerprint
+of each compared field: 100,000 records of 40 fields take some 40 MB of a temporary file and
+next to no memory.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+
+from bigin_client import field_types
+from bigin_client.load.compare import EMPTY, acceptable, canonical, fingerprint, holds, keeps_whole
+from bigin_client.load.keys import MatchKey, digest
+from bigin_client.metadata import Field
+from bigin_client.types import Record
+
+_SIZE: Final = len(EMPTY)
+#: Variables of one SQL statement; every SQLite since 2008 takes 999.
+_VARIABLES: Final = 900
+_encoder = msgspec.json.Encoder(decimal_format="number")
+_decoder = msgspec.json.Decoder()
+
+
+@dataclass
+class Known:
+    """One record of the account, as the index has it.
+
+    Attributes:
+        id: Its id.
+        fingerprints: Field → fingerprint of its value.
+        whole: Field → value, for those compared in part.
+    """
+
+    id: str
+    fingerprints: dict[str, bytes]
+    whole: dict[str, Any] = field(default_factory=dict)
+
+
+class Index:
+    """The records of one module that a stream may match.
+
+    Args:
+        key: The stream's match key.
+        fields: Fields to compare.
+    """
+
+    def __init__(self, key: MatchKey, fields: Sequence[Field]) -> None:
+        self.key = key
+        self.fields = {f.api_name: f for f in fields}
+        self._names = sorted(self.fields)
+        self._types = {
+            n: field_types.of(f.api_name, f.data_type, f.json_type, f.return_type)
+            for n, f in self.fields.items()
+        }
+        self._whole = [n for n in self._names if keeps_whole(self._types[n], self.fields[n])]
+        self.records = 0
+        # "": a temporary file that SQLite deletes; small ones never leave memory.
+        self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        self._db.executescript(
+            """
+            PRAGMA journal_mode = OFF;
+            PRAGMA synchronous = OFF;
+            PRAGMA cache_size = -8000;
+            CREATE TABLE record (id TEXT PRIMARY KEY, key BLOB, prints BLOB, whole BLOB)
+                WITHOUT ROWID;
+            CREATE INDEX record_key ON record (key);
+            CREATE TABLE claimed (key BLOB PRIMARY KEY, row_key BLOB) WITHOUT ROWID;
+            """
+        )
+
+    def close(self) -> None:
+        """Delete the file."""
+        self._db.close()
+
+    # -- records of the account ------------------------------------------------------------
+
+    def add(self, records: Iterable[Record]) -> None:
+        """Take in records as read (in our form, with ``id``); newer versions replace older."""
+        rows = [(r["id"], self.key.digest(r), self._prints(r), self._whole_of(r)) for r in records]
+        self._db.execute("BEGIN")
+        self._db.executemany("INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?)", rows)
+        self._db.execute("COMMIT")
+        self.records += len(rows)
+
+    def remove(self, record_id: str) -> None:
+        """Forget a record that is gone."""
+        self._db.execute("DELETE FROM record WHERE id = ?", (record_id,))
+
+    def find(self, keys: Iterable[bytes]) -> dict[bytes, list[Known]]:
+        """Return the records of each key; keys without any are left out."""
+        found: dict[bytes, list[Known]] = {}
+        wanted = list(dict.fromkeys(keys))
+        for start in range(0, len(wanted), _VARIABLES):
+            part = wanted[start : start + _VARIABLES]
+            marks = ",".join("?" * len(part))
+            for key, record_id, prints, whole in self._db.execute(
+                f"SELECT key, id, prints, whole FROM record WHERE key IN ({marks}) ORDER BY id",  # noqa: S608 - only question marks
+                part,
+            ):
+                found.setdefault(key, []).append(self._known(record_id, prints, whole))
+        return found
+
+    def get(self, record_id: str) -> Known | None:
+        """Return one record by id."""
+        row = self._db.execute(
+            "SELECT prints, whole FROM record WHERE id = ?", (record_id,)
+        ).fetchone()
+        return None if row is None else self._known(record_id, *row)
+
+    def note_write(self, record_id: str, values: Mapping[str, Any], key: bytes | None) -> None:
+        """Remember what was written, so that later rows are compared with it.
+
+        Args:
+            record_id: The record.
+            values: Field → value on the wire.
+            key: The record's match key after the write.
+        """
+        known = self.get(record_id)
+        prints = dict(known.fingerprints) if known else dict.fromkeys(self._names, EMPTY)
+        whole = dict(known.whole) if known else {}
+        for name, value in values.items():
+            if name in prints:
+                prints[name] = self._print(name, value)
+                if name in self._whole:
+                    whole[name] = value
+        self._db.execute(
+            "INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?)",
+            (
+                record_id,
+                key,
+                b"".join(prints[n] for n in self._names),
+                _encoder.encode(whole) if whole else None,
+            ),
+        )
+
+    def changes(self, known: Known, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the fields of a body that the record does not hold yet."""
+        return {name: value for name, value in body.items() if not self._holds(known, name, value)}
+
+    def is_empty(self, known: Known, name: str) -> bool:
+        """Whether a compared field of a record is empty."""
+        return known.fingerprints.get(name, EMPTY) == EMPTY
+
+    def _holds(self, known: Known, name: str, value: Any) -> bool:
+        if name not in self.fields:
+            return False
+        kind, about = self._types[name], self.fields[name]
+        if name in self._whole:
+            return holds(kind, about, value, known.whole.get(name))
+        return known.fingerprints[name] in acceptable(kind, about, value)
+
+    def _print(self, name: str, value: Any) -> bytes:
+        return fingerprint(canonical(self._types[name], self.fields[name], value))
+
+    def _prints(self, record: Record) -> bytes:
+        return b"".join(self._print(n, record.get(n)) for n in self._names)
+
+    def _whole_of(self, record: Record) -> bytes | None:
+        if not self._whole:
+            return None
+        return _encoder.encode({n: record.get(n) for n in self._whole})
+
+    def _known(self, record_id: str, prints: bytes, whole: bytes | None) -> Known:
+        return Known(
+            record_id,
+            {n: prints[i * _SIZE : (i + 1) * _SIZE] for i, n in enumerate(self._names)},
+            _decoder.decode(whole) if whole else {},
+        )
+
+    # -- keys of the input -----------------------------------------------------------------
+
+    def claim(self, key: bytes, row_key: str | None) -> bool:
+        """Take a match key for a row; False when another row of the input has it.
+
+        A row with the same row key may take it again: it is a newer version of that row.
+        """
+        mine = digest(row_key) if row_key is not None else None
+        taken = self._db.execute("SELECT row_key FROM claimed WHERE key = ?", (key,)).fetchone()
+        if taken is None:
+            self._db.execute("INSERT INTO claimed VALUES (?, ?)", (key, mine))
+            return True
+        return mine is not None and taken[0] == mine
+
+    def copy_claims(self, other: Index) -> None:
+        """Take over the claims of an index that this one replaces."""
+        self._db.executemany(
+            "INSERT INTO claimed VALUES (?, ?)",
+            other._db.execute("SELECT key, row_key FROM claimed"),
+        )

@@ -1,0 +1,452 @@
+"""Load the rows of one stream.
+
+Rows are taken in chunks. Each chunk is bound, checked, matched against what the account holds,
+and planned; the writes go out in batches while the next rows are read. Everything but the
+requests happens on the caller's thread, and depends on the input and the account alone: a dry
+run takes the same way and stops before the writes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from bigin_client.errors import BiginError, CancelledError
+from bigin_client.load import keys
+from bigin_client.load.binding import ID, Binding
+from bigin_client.load.delivery import Delivery
+from bigin_client.load.index import Index, Known
+from bigin_client.load.options import LoadOptions
+from bigin_client.load.planner import Ended, Planner, check_guards, check_strict
+from bigin_client.load.results import Outcome, RowOutcome, StreamReport
+from bigin_client.load.rows import Refusal, Row, Shaper
+from bigin_client.load.settle import Settler
+from bigin_client.load.writer import Item, Writer
+from bigin_client.metadata import Field, Module
+from bigin_client.types import Record
+
+if TYPE_CHECKING:
+    from bigin_client.load.run import LoadRun
+
+log = logging.getLogger(__name__)
+
+#: Rows planned together.
+CHUNK: Final = 1_000
+#: Records of other streams' writes that are read one by one; more are cheaper by a walk.
+_FEW: Final = 20
+_STREAM_FAILED: Final = 6
+
+
+class Loader:
+    """Loads one stream into one module; made by `LoadRun.stream`.
+
+    Args:
+        run: The run it belongs to.
+        stream: Name of the input.
+        module: Where the rows go.
+        options: How.
+
+    Attributes:
+        report: The counts so far.
+        failure: Why this stream cannot be loaded, None while it can.
+
+    Raises:
+        SettingsError: What is asked for would be unsafe, or names fields that do not exist.
+    """
+
+    def __init__(self, run: LoadRun, stream: str, module: Module, options: LoadOptions) -> None:
+        check_guards(module.api_name, options)
+        self.run = run
+        self.stream = stream
+        self.module = module
+        self.options = options
+        self.report = StreamReport(
+            module.api_name, options.mode, run_workflows=options.run_workflows
+        )
+        self.failure: BiginError | None = None
+        self._rows: list[Row] = []
+        self._done: list[RowOutcome] = []
+        self._fields = run.metadata.fields(module.api_name)
+        self._binding = Binding(module.api_name, self._fields, options.fields)
+        self._key: keys.MatchKey | None = None
+        self._shaper: Shaper | None = None
+        self._index: Index | None = None
+        self._planner: Planner | None = None
+        self._delivery: Delivery | None = None
+        self._read_credits = 0
+        self._stale: set[str] = set()
+        self._said_dropped: set[str] = set()
+        run.report.streams[stream] = self.report
+
+    def __repr__(self) -> str:
+        return f"Loader({self.stream!r} into {self.module.api_name})"
+
+    # -- what callers use ----------------------------------------------------------------------
+
+    def bind(self, columns: Iterable[str]) -> None:
+        """Announce columns before the first row, as a SCHEMA message does.
+
+        Raises:
+            SettingsError: They cannot be bound safely; nothing was written.
+        """
+        self._binding.extend(columns)
+        if self.options.strict:
+            check_strict(self._binding.dropped, self.stream, self.module.api_name)
+
+    def add(self, source: Mapping[str, Any], tag: object = None) -> list[RowOutcome]:
+        """Take one row.
+
+        Args:
+            source: Column → value.
+            tag: Given back with the row's outcome.
+
+        Returns:
+            The outcomes that became known meanwhile, of this and of earlier rows.
+        """
+        limit = self.options.limit_rows
+        self.report.rows += 1
+        row = Row(self.report.rows, source, tag)
+        if limit is not None and row.number > limit:
+            self.leave(row, "ROW_LIMIT", "limit_rows was reached")
+        elif self.has_stopped:
+            self.leave(row)
+        else:
+            self._rows.append(row)
+            if len(self._rows) >= CHUNK:
+                self._guarded(self._load_chunk)
+                self._clean_up()
+        return self._take()
+
+    def settle(self) -> list[RowOutcome]:
+        """Give every row taken so far an outcome, and return those that are new."""
+        self.settle_quietly()
+        return self._take()
+
+    def settle_quietly(self) -> None:
+        """Give every row an outcome, and keep the outcomes for the next call."""
+        self._guarded(self._load_chunk)
+        self._guarded(self._finish)
+        self._clean_up()
+
+    @property
+    def unsettled(self) -> int:
+        """Rows taken that have no outcome yet."""
+        return self.report.rows - sum(self.report.outcomes.values())
+
+    @property
+    def credits_predicted(self) -> int:
+        """Credits that this stream was expected to cost, as far as it was planned."""
+        return self._read_credits + (self._delivery.credits_predicted if self._delivery else 0)
+
+    @property
+    def has_stopped(self) -> bool:
+        """Whether no more rows of this stream can be loaded."""
+        return self.failure is not None or self.run.stopped is not None
+
+    def fail(self, error: BiginError) -> None:
+        """Load no more of this stream; the others go on."""
+        if self.failure is None:
+            self.failure = error
+            self.report.failure = str(error)
+            self.run.fail(error, self.stream)
+
+    def close(self) -> None:
+        """Delete temporary files."""
+        if self._index is not None:
+            self._index.close()
+
+    def _take(self) -> list[RowOutcome]:
+        done, self._done = self._done, []
+        return done
+
+    # -- outcomes (also used by `Delivery`) ------------------------------------------------------
+
+    def finish_row(
+        self,
+        row: Row,
+        outcome: Outcome,
+        *,
+        record_id: str | None = None,
+        code: str | None = None,
+        field: str | None = None,
+        reason: str | None = None,
+        changes: Mapping[str, Any] | None = None,
+        handled: bool = True,
+    ) -> None:
+        """Give a row its one outcome."""
+        found = RowOutcome(
+            row_number=row.number,
+            outcome=outcome,
+            key=row.shown_key,
+            id=record_id,
+            code=code,
+            field=field,
+            reason=reason,
+            changes=changes or {},
+            handled=handled,
+            tag=row.tag,
+        )
+        self._done.append(found)
+        self.run.record(self, row, found)
+
+    def refuse(self, row: Row, refusal: Refusal) -> None:
+        """End a row as rejected, or as unknown."""
+        self.finish_row(
+            row,
+            Outcome.UNKNOWN if refusal.unknown else Outcome.REJECTED,
+            record_id=refusal.id,
+            code=refusal.code,
+            field=refusal.field,
+            reason=refusal.reason,
+        )
+
+    def leave(self, row: Row, code: str = "NOT_LOADED", reason: str | None = None) -> None:
+        """End a row whose turn never came; it must come again."""
+        self.finish_row(
+            row,
+            Outcome.SKIPPED,
+            code=code,
+            reason=reason or "the load stopped before the row's turn",
+            handled=False,
+        )
+
+    def interrupt(self, error: BiginError) -> None:
+        """Stop the stream or the whole run, by what the error says."""
+        if error.exit_code in {2, _STREAM_FAILED}:
+            self.fail(error)
+        else:
+            self.run.stop(error)
+
+    # -- chunks --------------------------------------------------------------------------------
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        if self.has_stopped:
+            return
+        try:
+            work()
+        except CancelledError:
+            raise
+        except BiginError as error:
+            self.interrupt(error)
+
+    def _clean_up(self) -> None:
+        """After a failure, no row stays without an outcome."""
+        if not self.has_stopped:
+            return
+        if self._delivery is not None:
+            self._delivery.give_up()
+        rows, self._rows = self._rows, []
+        for row in rows:
+            self.leave(row)
+
+    def _load_chunk(self) -> None:
+        if not self._rows:
+            return
+        self.run.take_turn(self)
+        self._prepare()
+        assert self._shaper is not None  # noqa: S101 - set by _prepare
+        ready = self._shape(self._shaper)
+        self.report.nulls_ignored = self._shaper.nulls_ignored
+        if ready:
+            self._read_account()
+            self._plan(ready)
+
+    def _finish(self) -> None:
+        if self._delivery is not None:
+            self._delivery.finish()
+
+    def _prepare(self) -> None:
+        """Bind new columns; decide the match key once; refuse what is not safe."""
+        grown = self._binding.extend(dict.fromkeys(c for r in self._rows for c in r.source))
+        dropped = self._binding.dropped
+        if self.options.strict:
+            check_strict(dropped, self.stream, self.module.api_name)
+        if self._key is None:
+            column = self._binding.id_column
+            ids = (r.source.get(column) for r in self._rows) if column else ()
+            chosen = keys.choose(
+                self._binding,
+                self.options.match_on,
+                (i for i in ids if i not in (None, "")),
+                self.stream,
+            )
+            self._key = keys.MatchKey(chosen, self._fields)
+            self._delivery = self._new_delivery(self._key)
+            log.info("%s: a row's record is found by %s", self.stream, ", ".join(chosen))
+        if grown or self._shaper is None:
+            counted = self._shaper.nulls_ignored if self._shaper else 0
+            self._shaper = Shaper(self._binding, self._fields, self.options, self._key)
+            self._shaper.nulls_ignored = counted
+        for column in sorted(set(dropped) - self._said_dropped):
+            log.warning("%s: column %s is left out: %s", self.stream, column, dropped[column])
+        self._said_dropped.update(dropped)
+        self.report.columns_dropped = dropped
+
+    def _new_delivery(self, key: keys.MatchKey) -> Delivery:
+        run = self.run
+        writer = Writer(
+            run.transport,
+            run.batches,
+            run.pool,
+            module=self.module.api_name,
+            match_on=key.fields if key.unique else None,
+            run_workflows=self.options.run_workflows,
+            max_in_flight=2 * run.settings.max_concurrency,
+        )
+        settler = Settler(
+            run.transport, run.account, self.module.api_name, self.options.settle_seconds
+        )
+        return Delivery(self, writer, settler, dry_run=run.options.dry_run)
+
+    def _shape(self, shaper: Shaper) -> list[Row]:
+        """Check the rows of the chunk; refused and ignored ones end here."""
+        rows, self._rows = self._rows, []
+        ready = []
+        ignore = self.options.on_delete == "ignore" and self.options.mode != "delete"
+        for row in rows:
+            refusal = shaper.shape(row)
+            if row.is_deletion and ignore:
+                self.finish_row(
+                    row,
+                    Outcome.SKIPPED,
+                    code="DELETION_IGNORED",
+                    reason="its record was deleted at the source; on_delete is ignore",
+                )
+            elif refusal is not None:
+                self.refuse(row, refusal)
+            else:
+                ready.append(row)
+        return ready
+
+    def _plan(self, rows: list[Row]) -> None:
+        delivery, index, planner = self._delivery, self._index, self._planner
+        assert delivery and index and planner  # noqa: S101, PT018 - set by _prepare, _read_account
+        if delivery.is_busy(r.key for r in rows):
+            # A row waits while its key is in a batch whose outcome is not known.
+            delivery.settle_busy()
+            if self.has_stopped:
+                self._rows = rows
+                return
+        current = self._supersede(rows, index, delivery)
+        found = index.find(r.key for r in current if r.key)
+        planned: dict[str, int] = {}
+        for row in current:
+            decision = planner.decide(row, found.get(row.key or b"", []))
+            if isinstance(decision, Item):
+                planned[decision.kind] = planned.get(decision.kind, 0) + 1
+                delivery.enqueue(decision)
+            else:
+                self._end(row, decision)
+        log.info(
+            "%s: rows up to %d planned (%s); %d credits expected so far",
+            self.stream,
+            self.report.rows,
+            ", ".join(f"{n} to {kind}" for kind, n in planned.items()) or "nothing to write",
+            self.credits_predicted,
+        )
+        delivery.collect()
+
+    def _end(self, row: Row, decision: Refusal | Ended) -> None:
+        if isinstance(decision, Refusal):
+            self.refuse(row, decision)
+        else:
+            self.finish_row(
+                row,
+                decision.outcome,
+                record_id=decision.id,
+                code=decision.code,
+                reason=decision.reason,
+            )
+
+    def _supersede(self, rows: list[Row], index: Index, delivery: Delivery) -> list[Row]:
+        """Claim the rows' keys; of several versions of one row, only the last goes on."""
+        last: dict[bytes, Row] = {}
+        for row in rows:
+            key = row.key or b""
+            if not index.claim(key, row.row_key):
+                field = index.key.fields[0]
+                reason = "an earlier row of the input has the same match key"
+                self.refuse(row, Refusal("DUPLICATE_KEY_IN_INPUT", reason, field))
+                continue
+            older = last.pop(key, None) or delivery.take_waiting(key)
+            if older is not None:
+                if not row.is_deletion and not older.is_deletion:
+                    # What only the older version says would have been written too.
+                    row.body = {**older.body, **row.body}
+                self.finish_row(older, Outcome.SUPERSEDED)
+            last[key] = row
+        return sorted(last.values(), key=lambda r: r.number)
+
+    # -- what the account holds --------------------------------------------------------------------
+
+    @property
+    def index(self) -> Index:
+        """The records that the rows may match."""
+        assert self._index is not None  # noqa: S101 - nothing is planned before it is read
+        return self._index
+
+    def decide(self, row: Row) -> Item | Refusal | Ended:
+        """Plan one row again, against what the index holds now."""
+        assert self._planner is not None  # noqa: S101 - nothing is planned before it is read
+        return self._planner.decide(row, self._matches(row))
+
+    def _matches(self, row: Row) -> list[Known]:
+        return self.index.find([row.key or b""]).get(row.key or b"", [])
+
+    def read_record(self, record_id: str) -> Record | None:
+        """Read one record as the index wants it; None when it does not exist."""
+        return self.run.account.get(self.module.api_name, record_id, sorted(self.index.fields))
+
+    def tell_siblings(self, record_id: str) -> None:
+        """Let other streams into this module know that a record was written."""
+        for other in self.run.siblings(self):
+            other.note_foreign_write(record_id)
+
+    def note_foreign_write(self, record_id: str) -> None:
+        """Remember that another stream wrote a record: what was read of it is old."""
+        if self._index is not None:
+            self._stale.add(record_id)
+
+    def _refresh(self, index: Index) -> None:
+        """Read again what other streams wrote."""
+        for record_id in self._stale:
+            record = self.read_record(record_id)
+            if record is None:
+                index.remove(record_id)
+            else:
+                index.add([record])
+        self._stale.clear()
+
+    def _compared(self) -> list[Field]:
+        assert self._key is not None  # noqa: S101 - set by _prepare
+        names = {*self._binding.field_names(), *(n for n in self._key.fields if n != ID)}
+        found = (self._binding.find(n) for n in sorted(names))
+        return [f for f in found if f is not None]
+
+    def _read_account(self) -> None:
+        """Make sure that the index knows the records that the rows may match."""
+        fields = self._compared()
+        old = self._index
+        fits = old is not None and set(old.fields) >= {f.api_name for f in fields}
+        if old is not None and fits and len(self._stale) <= _FEW:
+            self._refresh(old)
+            return
+        assert self._key is not None  # noqa: S101 - set by _prepare
+        assert self._shaper is not None  # noqa: S101 - set by _prepare
+        # New columns: what was read before does not tell whether they hold the same.
+        self._finish()
+        index = Index(self._key, fields)
+        if old is not None:
+            index.copy_claims(old)
+            old.close()
+        self._index = index
+        self._stale.clear()
+        module = self.module.api_name
+        before = self.run.transport.credits.used
+        for page in self.run.account.walk(module, sorted(index.fields)):
+            index.add(page)
+        # Only afterwards: how many records there are was not known before.
+        self._read_credits += self.run.transport.credits.used - before
+        self._planner = Planner(self._shaper, index, self._key, self.options, module)
+        log.info("%s: %d records of %s were read", self.stream, index.records, module)

@@ -1,0 +1,204 @@
+"""Turn an input row into what Bigin takes, or say why not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from bigin_client import field_types
+from bigin_client.field_writes import INVALID_DATA, RefusedValueError, is_blank
+from bigin_client.load.binding import DELETED_AT, ID, Binding
+from bigin_client.load.keys import MatchKey, looks_like_id
+from bigin_client.load.options import LoadOptions
+from bigin_client.metadata import Field
+from bigin_client.rejects import to_json
+
+MANDATORY_NOT_FOUND: Final = "MANDATORY_NOT_FOUND"
+MATCH_KEY_MISSING: Final = "MATCH_KEY_MISSING"
+ROW_KEY_MISSING: Final = "ROW_KEY_MISSING"
+
+#: Keys whose values name a module; ours say Pipelines where the service says Deals.
+_PARENT_KEYS: Final = ("$related_module", "$se_module")
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a row is refused; never quotes the row."""
+
+    code: str
+    reason: str
+    field: str | None = None
+    id: str | None = None
+    unknown: bool = False
+
+
+@dataclass
+class Row:
+    """One input row on its way.
+
+    Attributes:
+        number: Position in the input, from 1.
+        source: The row as read.
+        tag: Whatever the caller gave with it.
+        body: Field → value on the wire; None clears the field.
+        record_id: The row's own ``id`` value.
+        key: Digest of its match key.
+        shown_key: Field → value of the match key, for files.
+        row_key: Text that names the row within the input.
+        is_deletion: The row says that its record was deleted at the source.
+        attempts: How often it was sent.
+    """
+
+    number: int
+    source: Mapping[str, Any]
+    tag: Any = None
+    body: dict[str, Any] = field(default_factory=dict, repr=False)
+    record_id: str | None = None
+    key: bytes | None = None
+    shown_key: dict[str, Any] | None = field(default=None, repr=False)
+    row_key: str | None = None
+    is_deletion: bool = False
+    attempts: int = 0
+
+
+class Shaper:
+    """Checks rows of one stream against the module's metadata.
+
+    Args:
+        binding: Which column goes into which field.
+        known: The module's fields.
+        options: The stream's options.
+        key: The match key; None in insert mode.
+    """
+
+    def __init__(
+        self,
+        binding: Binding,
+        known: Mapping[str, Field],
+        options: LoadOptions,
+        key: MatchKey | None,
+    ) -> None:
+        self._binding = binding
+        self._known = known
+        self._options = options
+        self._key = key
+        self.nulls_ignored = 0
+        self._mandatory = [f.api_name for f in known.values() if f.mandatory and f.creatable]
+        self._types: dict[str, field_types.FieldType] = {}
+
+    def shape(self, row: Row) -> Refusal | None:
+        """Fill in the row's body and keys; returns why it is refused, None when it is not."""
+        options, binding = self._options, self._binding
+        row.is_deletion = not is_blank(row.source.get(DELETED_AT))
+        if row.row_key is None:
+            row.row_key = row_key_of(row.source, options.row_key)
+        if binding.id_column is not None:
+            value = row.source.get(binding.id_column)
+            row.record_id = None if is_blank(value) else str(value).strip()
+        refusal = self._convert(row)
+        key_refusal = self._find_key(row)
+        if refusal is not None and (row.is_deletion or options.mode == "delete"):
+            refusal = None  # a row that only names a record needs no valid values
+        return key_refusal or refusal
+
+    def _convert(self, row: Row) -> Refusal | None:
+        """Convert all values; the first refusal is returned, the others are tried all the same."""
+        refusal: Refusal | None = None
+        clear = self._options.nulls == "clear"
+        source, body = row.source, row.body
+        for column, about in self._binding.columns.items():
+            if column not in source:
+                continue
+            value = source[column]
+            if is_blank(value):
+                if not clear:
+                    self.nulls_ignored += 1
+                elif about.mandatory:
+                    refusal = refusal or Refusal(
+                        MANDATORY_NOT_FOUND, "a mandatory field cannot be cleared", about.api_name
+                    )
+                else:
+                    body[about.api_name] = None
+                continue
+            kind = self._types.get(about.api_name)
+            if kind is None:
+                kind = self._types[about.api_name] = field_types.of(
+                    about.api_name, about.data_type, about.json_type, about.return_type
+                )
+            try:
+                body[about.api_name] = kind.write(value, about)
+            except RefusedValueError as error:
+                refusal = refusal or Refusal(error.code, error.reason, about.api_name)
+        for name in _PARENT_KEYS:
+            if body.get(name) == field_types.DEALS:
+                body[name] = field_types.PIPELINES
+        return refusal or self._stage(body)
+
+    def _stage(self, body: Mapping[str, Any]) -> Refusal | None:
+        """Check that a Stage belongs to its Sub_Pipeline (bigin-api.md 1.2)."""
+        stage, sub = body.get("Stage"), body.get("Sub_Pipeline")
+        about = self._known.get("Sub_Pipeline")
+        if not isinstance(stage, str) or about is None:
+            return None
+        allowed = next((v.maps.get("Stage") for v in about.picklist if v.actual == sub), None)
+        if allowed and stage not in allowed:
+            return Refusal(INVALID_DATA, "the Stage is not one of the Sub_Pipeline's", "Stage")
+        return None
+
+    def _find_key(self, row: Row) -> Refusal | None:
+        if self._key is None:
+            return None
+        if self._key.by_id:
+            if row.record_id is None:
+                return Refusal(MATCH_KEY_MISSING, "the match key is blank", ID)
+            if not looks_like_id(row.record_id):
+                return Refusal(INVALID_DATA, "this is no Bigin id", ID)
+            row.shown_key = {ID: row.record_id}
+            row.key = self._key.digest({ID: row.record_id})
+            return None
+        return self._find_field_key(row, self._key)
+
+    def _find_field_key(self, row: Row, match: MatchKey) -> Refusal | None:
+        columns = {n: str(self._binding.column_of(n)) for n in match.fields}
+        row.shown_key = {n: row.source.get(c) for n, c in columns.items()}
+        blank = [n for n, v in row.shown_key.items() if is_blank(v)]
+        if blank:
+            # The service would insert such a row (bigin-api.md 3.3).
+            return Refusal(MATCH_KEY_MISSING, "the match key is blank", blank[0])
+        if all(n in row.body for n in match.fields):
+            row.key = match.digest(row.body)
+            if row.key is None:
+                return Refusal(MATCH_KEY_MISSING, "the match key is blank", match.fields[0])
+        elif self._options.mode == "delete" or row.is_deletion:
+            return Refusal(INVALID_DATA, "the match key cannot be read", match.fields[0])
+        return None
+
+    def missing_for_create(self, row: Row) -> Refusal | None:
+        """Say which mandatory field keeps a row from becoming a new record."""
+        for name in self._mandatory:
+            if row.body.get(name) is None:
+                return Refusal(MANDATORY_NOT_FOUND, "required field not found", name)
+        return None
+
+    def create_body(self, row: Row) -> dict[str, Any]:
+        """Return what a new record is written with: no nulls, no fields that only updates take."""
+        known = self._known
+        return {
+            n: v
+            for n, v in row.body.items()
+            if v is not None and (n not in known or known[n].creatable)
+        }
+
+    def update_body(self, row: Row) -> dict[str, Any]:
+        """Return what an existing record may be updated with."""
+        known = self._known
+        return {n: v for n, v in row.body.items() if n not in known or known[n].updatable}
+
+
+def row_key_of(source: Mapping[str, Any], columns: tuple[str, ...] | None) -> str | None:
+    """Return the text that names a row, None when a part of it is blank."""
+    if not columns:
+        return None
+    values = [source.get(c) for c in columns]
+    return None if any(is_blank(v) for v in values) else to_json(values).decode()

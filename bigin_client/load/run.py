@@ -1,0 +1,337 @@
+"""One run of the load engine: its streams, its files, its report, its end."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol
+
+import fsspec
+from typing_extensions import Self
+
+from bigin_client import timestamps
+from bigin_client.batches import Batches
+from bigin_client.errors import BiginError, SettingsError
+from bigin_client.load.account import Account
+from bigin_client.load.loader import Loader
+from bigin_client.load.options import LoadOptions, parse_max_rejects
+from bigin_client.load.results import LoadReport, Outcome, RowOutcome
+from bigin_client.load.rows import Row
+from bigin_client.metadata import Metadata
+from bigin_client.records import Records
+from bigin_client.rejects import Reject, RowFile, is_local
+from bigin_client.settings import Settings
+from bigin_client.transport import Transport
+
+log = logging.getLogger(__name__)
+
+_PLAN_ACTIONS = {
+    Outcome.CREATED: "create",
+    Outcome.UPDATED: "update",
+    Outcome.UNCHANGED: "unchanged",
+    Outcome.DELETED: "delete",
+    Outcome.SKIPPED: "skip",
+    Outcome.REJECTED: "reject",
+    Outcome.UNKNOWN: "reject",
+    Outcome.SUPERSEDED: "superseded",
+}
+
+
+class Client(Protocol):
+    """What the engine needs of `bigin_client.client.BiginClient`."""
+
+    settings: Settings
+    transport: Transport
+    metadata: Metadata
+    records: Records
+    batches: Batches
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What holds for all streams of a run.
+
+    Attributes:
+        rejects_path: File (on object storage: folder) of refused rows.
+        max_rejects: Refusals allowed: a number, or a share such as ``1%``.
+        plan_path: File of what a dry run would do.
+        outcomes_path: File of row key, id, outcome and time of each row.
+        report_path: File of the report, JSON.
+        dry_run: Do everything but the writes.
+    """
+
+    rejects_path: str | None = None
+    max_rejects: int | str = 0
+    plan_path: str | None = None
+    outcomes_path: str | None = None
+    report_path: str | None = None
+    dry_run: bool = False
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Self:
+        """Return options from a configuration; keys that are no option are left aside."""
+        names = cls.__dataclass_fields__
+        return cls(**{k: v for k, v in values.items() if k in names and v not in (None, "")})
+
+    def __post_init__(self) -> None:
+        count, share = parse_max_rejects(self.max_rejects)
+        if (count or share) and not self.rejects_path:
+            raise SettingsError(
+                "max_rejects above 0 needs rejects_path: refused rows would be lost",
+                hint="Set rejects_path to a file.",
+            )
+
+
+class LoadRun:
+    """Loads one or several streams, and keeps the books.
+
+    Use it as a context manager; `close` settles everything, writes the report and returns it.
+
+    Args:
+        client: The account.
+        options: Files and limits of the run.
+
+    Attributes:
+        report: The counts so far.
+        stopped: Why no more rows are loaded, None while they are.
+    """
+
+    def __init__(self, client: Client, options: RunOptions | None = None) -> None:
+        self.options = options or RunOptions()
+        self.transport = client.transport
+        self.metadata = client.metadata
+        self.batches = client.batches
+        self.settings = client.settings
+        self.account = Account(client.transport, client.records, client.metadata)
+        self.report = LoadReport(dry_run=self.options.dry_run)
+        self.stopped: BiginError | None = None
+        self._server_started_at: datetime | None = None
+        self._turn: Loader | None = None
+        self._switching = False
+        self.loaders: dict[str, Loader] = {}
+        self.pool = ThreadPoolExecutor(
+            client.settings.max_concurrency, thread_name_prefix="bigin-load"
+        )
+        self._began = time.monotonic()
+        self._requests_before = client.transport.requests_sent
+        self._credits_before = client.transport.credits.used
+        self._closed = False
+        self._rejects = _open(self.options.rejects_path)
+        self._outcomes = _open(self.options.outcomes_path)
+        self._plan = _open(self.options.plan_path, fresh=True) if self.options.dry_run else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.abandon()
+
+    def stream(
+        self, name: str, module: str | None = None, options: LoadOptions | None = None
+    ) -> Loader:
+        """Return the loader of a stream; the same one each time it is asked for.
+
+        Args:
+            name: Name of the input, for the report and the files.
+            module: API name or alias; None: the stream's name.
+            options: How to load it; only the first call's count.
+
+        Raises:
+            NotFoundError: There is no such module.
+            SettingsError: The stream cannot be loaded safely as asked.
+        """
+        if name not in self.loaders:
+            found = self.metadata.module(module or name)
+            if self._server_started_at is None:
+                self._server_started_at = self.transport.server_now()
+            self.loaders[name] = Loader(self, name, found, options or LoadOptions())
+        return self.loaders[name]
+
+    # -- books -----------------------------------------------------------------------------
+
+    def record(self, loader: Loader, row: Row, outcome: RowOutcome) -> None:
+        """Count an outcome and write it to the files."""
+        loader.report.count(outcome)
+        if outcome.is_refusal and self._rejects is not None:
+            self._rejects.write(
+                Reject(
+                    stream=loader.stream,
+                    module=loader.module.api_name,
+                    mode=loader.options.mode,
+                    row=row.source,
+                    key=outcome.key,
+                    code=outcome.code or "UNKNOWN_ERROR",
+                    field=outcome.field,
+                    reason=outcome.reason or "",
+                    outcome="unknown" if outcome.outcome is Outcome.UNKNOWN else "rejected",
+                    id=outcome.id,
+                    attempt=row.attempts,
+                ).to_dict()
+            )
+        if self._plan is not None:
+            self._plan.write(
+                {
+                    "stream": loader.stream,
+                    "row_number": outcome.row_number,
+                    "action": _PLAN_ACTIONS[outcome.outcome],
+                    "key": outcome.key,
+                    "id": outcome.id,
+                    "changes": dict(outcome.changes),
+                }
+            )
+        if self._outcomes is not None:
+            self._outcomes.write(
+                {
+                    "stream": loader.stream,
+                    "row_number": outcome.row_number,
+                    "row_key": row.row_key,
+                    "key": outcome.key,
+                    "id": outcome.id,
+                    "outcome": outcome.outcome.value,
+                    "code": outcome.code,
+                    "at": timestamps.to_text(timestamps.now()),
+                }
+            )
+
+    @property
+    def rejects_are_safe(self) -> bool:
+        """Whether a refused row may be passed by STATE: it is kept where the user said."""
+        return self.options.rejects_path is not None
+
+    def sync_files(self) -> None:
+        """Make all lines written so far safe; before STATE passes their rows."""
+        for file in (self._rejects, self._outcomes, self._plan):
+            if file is not None:
+                file.sync()
+
+    def fail(self, error: BiginError, stream: str | None = None) -> None:
+        """Note a failure; the exit code follows from it."""
+        name = f"{stream}: " if stream else ""
+        message = str(error) if str(error).startswith(name) else f"{name}{error}"
+        log.error("%s", message)
+        self.report.failures.append((error.exit_code, message))
+
+    def stop(self, error: BiginError) -> None:
+        """Load no more rows: the service, the connection or the credits gave out."""
+        if self.stopped is None:
+            self.stopped = error
+            self.fail(error)
+
+    @property
+    def server_started_at(self) -> datetime:
+        """When the run began, by the server's clock as far as it is known."""
+        return self._server_started_at or timestamps.now()
+
+    def siblings(self, loader: Loader) -> list[Loader]:
+        """Return the other streams into the same module."""
+        module = loader.module.api_name
+        return [x for x in self.loaders.values() if x is not loader and x.module.api_name == module]
+
+    def take_turn(self, loader: Loader) -> None:
+        """Before a stream is planned, others into its module must be settled.
+
+        Their outcomes are kept until they are asked for.
+        """
+        if self._turn is loader or self._switching:
+            return
+        self._switching = True
+        try:
+            for other in self.siblings(loader):
+                other.settle_quietly()
+        finally:
+            self._switching = False
+        self._turn = loader
+
+    def settle(self) -> None:
+        """Give every row accepted so far an outcome."""
+        for loader in self.loaders.values():
+            loader.settle()
+        self.sync_files()
+
+    def close(self) -> LoadReport:
+        """Settle everything, close the files, write the report and return it."""
+        if self._closed:
+            return self.report
+        try:
+            self.settle()
+        finally:
+            self.abandon()
+        self._finish_report()
+        if self.options.report_path:
+            _write_report(self.options.report_path, self.report)
+        return self.report
+
+    def abandon(self) -> None:
+        """Close files and threads without settling anything more."""
+        if self._closed:
+            return
+        self._closed = True
+        self.pool.shutdown(wait=True, cancel_futures=True)
+        for loader in self.loaders.values():
+            loader.close()
+        for file in (self._rejects, self._outcomes, self._plan):
+            if file is not None:
+                file.close()
+
+    def _finish_report(self) -> None:
+        report = self.report
+        report.seconds = time.monotonic() - self._began
+        report.requests = self.transport.requests_sent - self._requests_before
+        report.credits_used = self.transport.credits.used - self._credits_before
+        report.credits_predicted = sum(x.credits_predicted for x in self.loaders.values())
+        count, share = parse_max_rejects(self.options.max_rejects)
+        allowed = max(count, int(share * report.rows))
+        report.too_many_rejects = report.refused > allowed
+
+
+def load_rows(
+    client: Client,
+    module: str,
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    stream: str,
+    files: RunOptions,
+    options: Mapping[str, Any],
+) -> LoadReport:
+    """Load one input; see `bigin_client.client.BiginClient.load`."""
+    unknown = sorted(set(options) - set(LoadOptions.__dataclass_fields__))
+    if unknown:
+        raise SettingsError(f"load has no option {', '.join(unknown)}")
+    chosen = LoadOptions.from_mapping(options)
+    with LoadRun(client, files) as run:
+        loader = run.stream(stream, module, chosen)
+        for row in rows if chosen.limit_rows is None else islice(rows, chosen.limit_rows):
+            loader.add(row)
+            if loader.has_stopped:
+                break
+        report = run.close()
+    error = run.stopped or loader.failure
+    if error is not None:
+        error.report = report
+        raise error
+    return report
+
+
+def _open(path: str | None, *, fresh: bool = False) -> RowFile | None:
+    return None if path is None else RowFile(path, fresh=fresh)
+
+
+def _write_report(path: str, report: LoadReport) -> None:
+    data = json.dumps(report.to_dict(), indent=2).encode() + b"\n"
+    if not is_local(path):
+        with fsspec.open(path, "wb") as file:
+            file.write(data)
+        return
+    target = Path(path.removeprefix("file://")).expanduser()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)

@@ -1,0 +1,165 @@
+"""Find out what became of inserts whose reply was lost.
+
+The gateway may still apply such a write for a while, so we wait first. Then the records created
+since the request began are listed (a list shows writes at once; the search index lags). A row
+whose record is among them was written. A row without one was not, but only if no record is
+left that might be its own; else nobody can tell, and it is never sent again.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from bigin_client.load.account import CREATED_BY, Account
+from bigin_client.load.index import Index
+from bigin_client.load.keys import MatchKey
+from bigin_client.load.writer import Item
+from bigin_client.transport import Transport
+from bigin_client.types import Record
+
+log = logging.getLogger(__name__)
+
+#: The server's clock is known to about a second, and times are cut to whole seconds.
+_MARGIN: Final = timedelta(seconds=120)
+
+
+@dataclass
+class Unclear:
+    """Inserts that may have been applied.
+
+    Attributes:
+        items: The rows.
+        since: When the request began, by the server's clock; None: not known.
+        lost_at: When its reply was given up, by the local monotonic clock.
+    """
+
+    items: list[Item]
+    since: datetime | None
+    lost_at: float
+
+
+@dataclass
+class Settled:
+    """What was found.
+
+    Attributes:
+        written: Item and the record that it became.
+        not_written: Surely not written; may be sent again.
+        unknown: Nobody can tell.
+    """
+
+    written: list[tuple[Item, Record]] = field(default_factory=list)
+    not_written: list[Item] = field(default_factory=list)
+    unknown: list[Item] = field(default_factory=list)
+
+
+class Settler:
+    """Settles the unclear inserts of one stream.
+
+    Args:
+        transport: Waits, and knows the server's clock.
+        account: Where to look.
+        module: API name.
+        wait_seconds: How long the gateway may still apply a write.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        account: Account,
+        module: str,
+        wait_seconds: float,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._transport = transport
+        self._account = account
+        self._module = module
+        self._wait_seconds = wait_seconds
+        self._clock = clock
+        self.pending: list[Unclear] = []
+
+    def add(self, items: Sequence[Item], since: datetime | None) -> None:
+        """Put inserts aside whose reply was lost."""
+        if items:
+            self.pending.append(Unclear(list(items), since, self._clock()))
+
+    def settle(self, index: Index) -> Settled:
+        """Wait, look, and say what became of everything put aside.
+
+        Args:
+            index: The stream's match key, and the records that are known to be other rows'.
+        """
+        pending, self.pending = self.pending, []
+        if not pending:
+            return Settled()
+        items = [i for u in pending for i in u.items]
+        rest = max(u.lost_at for u in pending) + self._wait_seconds - self._clock()
+        if rest > 0:
+            log.warning(
+                "%s: the fate of %d inserts is unclear; looking for them in %.0f s",
+                self._module,
+                len(items),
+                rest,
+            )
+            self._transport.pause(rest)
+        since = (
+            None
+            if any(u.since is None for u in pending)
+            else min(u.since for u in pending if u.since is not None) - _MARGIN
+        )
+        found = self._account.created_since(self._module, since, sorted(index.fields))
+        new = [r for r in found if index.get(r["id"]) is None]
+        settled = by_key(items, new, index.key, self._account.current_user())
+        log.info(
+            "%s: of %d unclear inserts, %d were applied, %d were not, %d cannot be told",
+            self._module,
+            len(items),
+            len(settled.written),
+            len(settled.not_written),
+            len(settled.unknown),
+        )
+        return settled
+
+
+def by_key(
+    items: Sequence[Item],
+    found: Sequence[Record],
+    key: MatchKey,
+    user: str | None,
+) -> Settled:
+    """Pair unclear rows with the records created meanwhile, by match key.
+
+    A record of ours with a blank key could be any row's (the service cut its key off): then
+    rows without a record are unknown.
+    """
+    settled = Settled()
+    by_digest: dict[bytes, list[Record]] = {}
+    nameless = 0
+    for record in found:
+        digest = key.digest(record)
+        if digest is not None:
+            by_digest.setdefault(digest, []).append(record)
+        elif _may_be_ours(record, user):
+            nameless += 1
+    for item in items:
+        matches = by_digest.get(item.row.key or b"", [])
+        if len(matches) == 1:
+            settled.written.append((item, matches[0]))
+        elif matches or nameless:
+            settled.unknown.append(item)
+        else:
+            settled.not_written.append(item)
+    return settled
+
+
+def _may_be_ours(record: Record, user: str | None) -> bool:
+    creator = record.get(CREATED_BY)
+    known = creator.get("id") if isinstance(creator, dict) else None
+    return user is None or known is None or known == user
