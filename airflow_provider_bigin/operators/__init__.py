@@ -1,0 +1,1 @@
+"""Operators: arguments, templates, files, thresholds, XCom and state; no rule of Bigin."""
