@@ -1,0 +1,534 @@
+"""One account's records and metadata, and what a test may do to them behind the API's back.
+
+Every public method takes the simulator's lock, so it is safe from any thread and from the hooks
+between two requests. Rows go in in the write form or the read form of the API; they come out in
+the read form, every field, decimals as `decimal.Decimal`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from bigin_client.testing.catalogue import HERITAGE, module_word
+from bigin_client.testing.clock import Clock, OrgZone, parse_datetime, to_epoch
+from bigin_client.testing.custom_fields import unknown_type
+from bigin_client.testing.fields import Field, PickValue
+from bigin_client.testing.ids import IdSource
+from bigin_client.testing.modules import Module
+from bigin_client.testing.people import User
+from bigin_client.testing.reading import PARENT, Plan, Reader
+from bigin_client.testing.switches import Switches
+from bigin_client.testing.table import Deleted, Record, Table
+
+_ACTIVITIES: Final = ("Tasks", "Events", "Calls")
+_SYSTEM: Final = frozenset(
+    {"id", "Created_Time", "Modified_Time", "Created_By", "Modified_By", "Last_Activity_Time"}
+)
+DAY: Final = 86_400
+_UNKNOWN: Final = unknown_type().api_name
+
+
+class Store:
+    """Modules and records of one account.
+
+    Args:
+        modules: The modules, in the order of ``settings/modules``.
+        users: The users; the first is the connection's.
+        ids: Where new ids come from.
+        clock: The simulator's clock.
+        zone: The org's time zone.
+        switches: The simulator's switches.
+        lock: The simulator's lock.
+    """
+
+    def __init__(
+        self,
+        modules: Iterable[Module],
+        users: list[User],
+        ids: IdSource,
+        clock: Clock,
+        zone: OrgZone,
+        switches: Switches,
+        lock: threading.RLock,
+    ) -> None:
+        self.modules: dict[str, Module] = {module.api_name: module for module in modules}
+        self.tables: dict[str, Table] = {name: Table() for name in self.modules}
+        self.users = users
+        self.ids = ids
+        self.clock = clock
+        self.zone = zone
+        self.switches = switches
+        self.lock = lock
+        self.reader = Reader(self)
+        #: Tag definitions by module, then by name in lower case: {name, id, color_code, ...}.
+        self.tags: dict[str, dict[str, dict[str, Any]]] = {}
+        #: Links without a field: (module, id, list) → {related id: time}.
+        self.links: dict[tuple[str, str, str], dict[str, int]] = {}
+        self.serials: dict[tuple[str, str], int] = {}
+        #: Moves when a name, tag, user or field changes: what readers see of other records.
+        self.generation = 0
+
+    # --- what tests use ------------------------------------------------------------------------
+
+    def records(self, module: str) -> list[dict[str, Any]]:
+        """All live records in the read form, every field, ordered by id."""
+        with self.lock:
+            plan = self.reader.plan(module)
+            live = self.tables[module].live
+            return [plan.row(live[id]) for id in sorted(live)]
+
+    def get(self, module: str, id: str) -> dict[str, Any] | None:
+        """One live record in the read form, or None."""
+        with self.lock:
+            record = self.tables[module].live.get(id)
+            return None if record is None else self.reader.plan(module).row(record)
+
+    def count(self, module: str) -> int:
+        """Number of live records."""
+        with self.lock:
+            return len(self.tables[module].live)
+
+    def insert(
+        self, module: str, row: Mapping[str, Any], at: datetime | None = None, by: str | None = None
+    ) -> str:
+        """Put a record in, as a user of the web interface would; returns its id.
+
+        Nothing is checked. ``at`` is its Created_Time and Modified_Time (default: now).
+        """
+        with self.lock:
+            when = self.clock.seconds() if at is None else to_epoch(at)
+            user = by or self.users[0].id
+            values = self._stored(module, row)
+            values.setdefault("Owner", user)
+            record = Record(self.ids.next(), values, when, when, user, user, when)
+            self.write(module, record, new=True)
+            return record.id
+
+    def update(
+        self,
+        module: str,
+        id: str,
+        changes: Mapping[str, Any],
+        at: datetime | None = None,
+        by: str | None = None,
+        touch: bool = True,
+    ) -> None:
+        """Change a record behind the API's back.
+
+        Args:
+            module: API name.
+            id: The record.
+            changes: Fields to set; None clears.
+            at: The new Modified_Time (default: now).
+            by: User who changes; the first one when omitted.
+            touch: Move Modified_Time. False is what formulas and relations do (7.3, 7.4).
+        """
+        with self.lock:
+            record = self.tables[module].live[id]
+            values = {**record.values, **self._stored(module, changes)}
+            values = {name: value for name, value in values.items() if value is not None}
+            when = self.clock.seconds() if at is None else to_epoch(at)
+            if touch:
+                user = by or self.users[0].id
+                changed = record.changed(values, modified=when, modified_by=user, activity=when)
+            else:
+                changed = record.changed(values)
+            self.write(module, changed)
+
+    def delete(
+        self,
+        module: str,
+        id: str,
+        permanent: bool = False,
+        at: datetime | None = None,
+        cascade: bool | None = None,
+    ) -> None:
+        """Delete a record: to the recycle bin, or for good."""
+        with self.lock:
+            if id not in self.tables[module].live:
+                raise KeyError(id)
+            when = self.clock.seconds() if at is None else to_epoch(at)
+            self.remove(module, [id], when, self.users[0].id, permanent, cascade=cascade)
+
+    def restore(self, module: str, id: str) -> None:
+        """Take a record back from the recycle bin; it leaves the deleted feed."""
+        with self.lock:
+            gone = self.tables[module].gone[id]
+            if self.kind(gone) == "permanent":
+                raise KeyError(f"{id} was deleted for good")
+            del self.tables[module].gone[id]
+            record = gone.record
+            if self.switches.restore_moves_modified_time:
+                record = record.changed(modified=self.clock.seconds())
+            self.tables[module].put(record, self.clock.timestamp())
+            self.generation += 1
+
+    def deleted(self, module: str) -> list[dict[str, Any]]:
+        """Rows of the deleted feed, newest first."""
+        with self.lock:
+            return [self.deleted_row(module, gone) for gone in self.listed_deletions(module)]
+
+    def add_module(
+        self,
+        api_name: str,
+        fields: Iterable[Field] = (),
+        generated_type: str = "custom",
+        singular: str = "",
+        plural: str = "",
+        **more: Any,
+    ) -> Module:
+        """Add a module while the simulator runs ("team module", edition-dependent [?])."""
+        with self.lock:
+            given = list(fields)
+            if not any(item.display_field or item.api_name == "Name" for item in given):
+                given.insert(0, Field("Name", "text", mandatory=True, length=120))
+            kept = [
+                item
+                for item in self.modules["Products"].fields.values()
+                if item.api_name in _SYSTEM or item.api_name in ("Owner", "Tag")
+            ]
+            number = sum(1 for item in self.modules.values() if item.generated_type == "custom")
+            index = {item.api_name: _copied(item) for item in (*kept, *given)}
+            module = Module(
+                api_name,
+                singular or api_name,
+                plural or api_name,
+                index,
+                module_name=f"CustomModule{number + 1}",
+                generated_type=generated_type,
+                **more,
+            )
+            module.id = self.ids.next()
+            for item in module.fields.values():
+                item.id = self.ids.next()
+            self.modules[api_name] = module
+            self.tables[api_name] = Table()
+            self.generation += 1
+            return module
+
+    def remove_module(self, api_name: str) -> None:
+        """Take a module away."""
+        with self.lock:
+            del self.modules[api_name]
+            del self.tables[api_name]
+            self.generation += 1
+
+    def add_field(self, module: str, field: Field | Mapping[str, Any]) -> Field:
+        """Add a field to a module; existing records have it empty."""
+        with self.lock:
+            made = _field(field)
+            made.id = made.id or self.ids.next()
+            for value in made.picklist:
+                value.id = value.id or self.ids.next()
+            self.modules[module].fields[made.api_name] = made
+            self.generation += 1
+            return made
+
+    def remove_field(self, module: str, api_name: str) -> None:
+        """Take a field away; its values stay stored, unseen."""
+        with self.lock:
+            del self.modules[module].fields[api_name]
+            self.tables[module].forget_index(api_name)
+            self.generation += 1
+
+    # --- what the service's rules use ------------------------------------------------------------
+
+    def fields(self, module: str) -> dict[str, Field]:
+        """Fields that ``settings/fields`` lists, by API name."""
+        found = self.modules[module].fields
+        if module == "Contacts" and self.switches.unknown_data_types != (_UNKNOWN in found):
+            if self.switches.unknown_data_types:
+                found[_UNKNOWN] = unknown_type()
+                found[_UNKNOWN].id = self.ids.next()
+            else:
+                del found[_UNKNOWN]
+            self.generation += 1
+        if module in _ACTIVITIES:
+            wanted = self.switches.activity_parent
+            former = "What_Id" if wanted == "Related_To" else "Related_To"
+            if former in found:
+                found[wanted] = found.pop(former)
+                found[wanted].api_name = wanted
+                self.generation += 1
+        return found
+
+    def has_parent(self, module: str) -> bool:
+        """Whether records of the module hang on a record of any module."""
+        return module in ("Notes", "Attachments", *_ACTIVITIES)
+
+    def reading_state(self) -> tuple[Any, ...]:
+        """What a plan depends on besides its fields; a change makes plans stale."""
+        switches = self.switches
+        return (
+            self.generation,
+            self.zone,
+            switches.activity_parent,
+            switches.pipeline_read,
+            switches.subforms_in_lists,
+            switches.notes_parent,
+            switches.lookup_to_deleted,
+            switches.empty_multiselect,
+            switches.parent_module_key,
+        )
+
+    def plan(self, module: str, fields: Sequence[str] | None = None, *, one: bool = False) -> Plan:
+        """How to read these fields."""
+        return self.reader.plan(module, fields, one=one)
+
+    def display(self, module: str, record: Record) -> str:
+        """The name under which lookups show a record."""
+        definition = self.modules[module]
+        value = record.values.get(definition.display)
+        if module == "Associated_Products":
+            reference = self.reference("Products", value)
+            return str(reference["name"]) if reference else ""
+        return "" if value is None else str(value)
+
+    def reference(self, module: str, id: str | None) -> dict[str, Any] | None:
+        """``{name, id}`` of a lookup's target; the name is the present one (9.49)."""
+        if id is None:
+            return None
+        table = self.tables.get(module)
+        if table is None:
+            return None
+        record = table.live.get(id)
+        if record is None:
+            if self.switches.lookup_to_deleted == "null":
+                return None
+            gone = table.gone.get(id)
+            return {"name": self.display(module, gone.record) if gone else None, "id": id}
+        return {"name": self.display(module, record), "id": id}
+
+    def parent_ref(self, child: str, parent: tuple[str, str] | None) -> dict[str, Any] | None:
+        """``{name, id}`` of an activity's or note's parent."""
+        if parent is None:
+            return None
+        found = self.reference(parent[0], parent[1])
+        if found is not None and child == "Notes" and self.switches.notes_parent == "v8":
+            module = self.modules[parent[0]]
+            found["module"] = {"api_name": module_word(parent[0]), "id": module.id}
+        return found
+
+    def user(self, id: str | None) -> User | None:
+        """A user by id."""
+        return next((user for user in self.users if user.id == id), None)
+
+    def user_ref(self, id: str | None, *, email: bool = True) -> dict[str, Any] | None:
+        """``{name, id, email}`` of a user; ``{name, id}`` in write results [rec]."""
+        for user in self.users:
+            if user.id == id:
+                found = {"name": user.full_name, "id": user.id}
+                if email:
+                    found["email"] = user.email
+                return found
+        return None
+
+    def pipeline_ref(self, layout_id: str | None) -> Any:
+        """A Team Pipeline as ``Pipeline`` shows it."""
+        if layout_id is None:
+            return None
+        if self.switches.pipeline_read == "id":
+            return layout_id
+        layout = self.modules["Pipelines"].layout(layout_id)
+        return {"name": layout.name if layout else None, "id": layout_id}
+
+    def tag_refs(self, module: str, names: Iterable[str]) -> list[dict[str, Any]]:
+        """Tags of a record: ``{name, id, color_code}``."""
+        known = self.tags.get(module, {})
+        found = (known.get(name.casefold()) for name in names)
+        return [
+            {"name": tag["name"], "id": tag["id"], "color_code": tag["color_code"]}
+            for tag in found
+            if tag is not None
+        ]
+
+    def define_tag(self, module: str, name: str) -> str:
+        """Make sure that a tag exists (9.51) and return its name as defined."""
+        known = self.tags.setdefault(module, {})
+        tag = known.get(name.casefold())
+        if tag is None:
+            now = self.clock.seconds()
+            tag = {
+                "name": name, "id": self.ids.next(), "color_code": None, "created_time": now,
+                "modified_time": now, "by": self.users[0].id,
+            }  # fmt: skip
+            known[name.casefold()] = tag
+        return str(tag["name"])
+
+    def line_items(self, deal: str) -> list[dict[str, Any]]:
+        """Subform rows of a deal, each with an id of its own (bigin-api.md section 4)."""
+        table = self.tables["Associated_Products"]
+        plan = self.reader.plan("Associated_Products")
+        return [plan.row(table.live[id]) for id in table.find("Parent_Id", deal)]
+
+    def write(self, module: str, record: Record, *, new: bool = False) -> None:
+        """Put a record's new state in place; computed fields follow."""
+        self._compute(module, record, new)
+        former = self.tables[module].live.get(record.id)
+        self.tables[module].put(record, self.clock.timestamp())
+        renamed = former is not None and self.display(module, former) != self.display(
+            module, record
+        )
+        if renamed or module == "Associated_Products":
+            self.generation += 1
+
+    def _compute(self, module: str, record: Record, new: bool) -> None:
+        """Full_Name, formulas and serial numbers, which the service keeps."""
+        values = record.values
+        if module == "Contacts":
+            parts = (values.get("First_Name"), values.get("Last_Name"))
+            values["Full_Name"] = " ".join(part for part in parts if part)
+            if new:
+                values.setdefault("Record_Creation_Source_ID__s", "0")
+        for field in self.modules[module].fields.values():
+            if field.data_type == "formula":
+                base = values.get("Custom_Integer")
+                values.pop(field.api_name, None)
+                if base is not None:
+                    values[field.api_name] = base * 2
+            elif field.data_type == "autonumber" and new:
+                key = (module, field.api_name)
+                self.serials[key] = self.serials.get(key, 0) + 1
+                values[field.api_name] = str(self.serials[key])
+        if module == "Associated_Products":
+            price, quantity = values.get("List_Price"), values.get("Quantity")
+            if price is not None and quantity is not None:
+                values["Total"] = price * quantity - (values.get("Discount") or 0)
+
+    def remove(
+        self,
+        module: str,
+        ids: Sequence[str],
+        at: int,
+        by: str,
+        permanent: bool = False,
+        *,
+        cascade: bool | None = None,
+        listed: bool = True,
+    ) -> None:
+        """Delete live records and what hangs on them (9.48, 11.11)."""
+        table, removed = self.tables[module], set()
+        for id in ids:
+            record = table.remove(id, self.clock.timestamp())
+            if record is not None:
+                removed.add(id)
+                table.gone[id] = Deleted(record, at, by, permanent, listed)
+        if not removed:
+            return
+        self.generation += 1
+        cascades = self.switches.cascade_contacts if cascade is None else cascade
+        if module == "Accounts" and cascades:
+            children = [
+                record.id
+                for record in self.tables["Contacts"].live.values()
+                if record.values.get("Account_Name") in removed
+            ]
+            self.remove(
+                "Contacts", children, at, by, permanent, listed=self.switches.cascade_in_feed
+            )
+        if module == "Pipelines":
+            rows = [
+                record.id
+                for record in self.tables["Associated_Products"].live.values()
+                if record.values.get("Parent_Id") in removed
+            ]
+            self.remove("Associated_Products", rows, at, by, permanent)
+        if module not in ("Notes", "Attachments") and self.switches.notes_of_deleted == "deleted":
+            for child in ("Notes", "Attachments"):
+                hanging = [
+                    record.id
+                    for record in self.tables[child].live.values()
+                    if (parent := record.values.get(PARENT))
+                    and parent[0] == module
+                    and parent[1] in removed
+                ]
+                self.remove(child, hanging, at, by, permanent)
+
+    def kind(self, gone: Deleted) -> str:
+        """"recycle" or "permanent", by the clock (9.59)."""
+        age = self.clock.seconds() - gone.at
+        past = age >= self.switches.recycle_days * DAY
+        return "permanent" if gone.permanent or past else "recycle"
+
+    def listed_deletions(self, module: str) -> list[Deleted]:
+        """Deletions that the feed still lists, newest first."""
+        now, switches = self.clock.seconds(), self.switches
+        found = []
+        for gone in self.tables[module].gone.values():
+            days = switches.permanent_days + (0 if gone.permanent else switches.recycle_days)
+            if gone.listed and now - gone.at < days * DAY:
+                found.append(gone)
+        return sorted(found, key=lambda gone: (gone.at, gone.record.id), reverse=True)
+
+    def deleted_row(self, module: str, gone: Deleted) -> dict[str, Any]:
+        """A row of the deleted feed ([crm-doc], bigin-api.md 3.4)."""
+        return {
+            "deleted_by": self.user_ref(gone.by, email=False),
+            "id": gone.record.id,
+            "display_name": self.display(module, gone.record),
+            "type": self.kind(gone),
+            "created_by": self.user_ref(gone.record.created_by, email=False),
+            "deleted_time": self.zone.text(gone.at),
+        }
+
+    # --- conversions of rows that tests hand over --------------------------------------------------
+
+    def _stored(self, module: str, row: Mapping[str, Any]) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        fields = self.fields(module)
+        for name, value in row.items():
+            field = fields.get(name)
+            if field is None or name in _SYSTEM:
+                if name in ("$related_module", "$se_module"):
+                    continue
+                if name not in _SYSTEM and not name.startswith("$"):
+                    raise KeyError(f"{module} has no field {name}")
+                continue
+            key = PARENT if field.data_type == "multi_module_lookup" else name
+            values[key] = None if value is None else self._one(module, field, value, row)
+        return values
+
+    def _one(self, module: str, field: Field, value: Any, row: Mapping[str, Any]) -> Any:
+        kind = field.data_type
+        if field.data_type == "multi_module_lookup":
+            word = str(row.get("$related_module") or row.get("$se_module") or "Contacts")
+            return (HERITAGE.get(word, word), _id_of(value))
+        if field.api_name == "Tag":
+            names = [item["name"] if isinstance(item, Mapping) else item for item in value]
+            return tuple(self.define_tag(module, name) for name in names)
+        if kind in ("lookup", "ownerlookup", "userlookup") or field.api_name == "Pipeline":
+            return _id_of(value)
+        if kind in ("multiselectlookup", "multiuserlookup"):
+            return tuple(_id_of(item) for item in value)
+        if kind == "datetime":
+            if isinstance(value, datetime):
+                return to_epoch(value)
+            return parse_datetime(value) if isinstance(value, str) else value
+        return value
+
+
+def _id_of(value: Any) -> str:
+    return str(value["id"]) if isinstance(value, Mapping) else str(value)
+
+
+def _copied(field: Field) -> Field:
+    return Field(**{**vars(field), "picklist": list(field.picklist)})
+
+
+def _field(given: Field | Mapping[str, Any]) -> Field:
+    """A field from its definition, or from a mapping with its arguments (the admin surface)."""
+    if isinstance(given, Field):
+        return given
+    values = dict(given)
+    picks = [
+        item if isinstance(item, PickValue) else PickValue(**item)
+        if isinstance(item, Mapping)
+        else PickValue(str(item))
+        for item in values.pop("picklist", ())
+    ]
+    return Field(**values, picklist=picks, custom=True) if "custom" not in values else Field(
+        **values, picklist=picks
+    )
