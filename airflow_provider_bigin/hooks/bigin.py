@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import BaseHook, Connection, mask_secret
 
-from airflow_provider_bigin.connection import client_from_connection
-from airflow_provider_bigin.hooks import checks, form
-from bigin_client import BiginClient, RowResult, timestamps
-from bigin_client.connections import APP
+from bigin_client import timestamps
 from bigin_client.errors import BiginError, SettingsError
 from bigin_client.types import ConnectionInfo, Record, RecordId
 
+if TYPE_CHECKING:
+    from bigin_client import BiginClient, RowResult
+
 WriteMode = Literal["insert", "update", "upsert"]
 
+#: The gateway's word for Bigin.
+MATON_APP = "zoho-bigin"
 #: Seconds that the connection test may spend on one request; the form's user is waiting.
 _TEST_TIMEOUT = 10.0
 _TEST_MAX_WAIT = 5.0
@@ -59,11 +61,15 @@ class BiginHook(BaseHook):
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """Return the extra fields of the form; only Airflow 2 asks."""
+        from airflow_provider_bigin.hooks import form
+
         return form.widgets()
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
         """Return the behaviour of the standard fields; only Airflow 2 asks."""
+        from airflow_provider_bigin.hooks import form
+
         return form.field_behaviour()
 
     # -- the client ------------------------------------------------------------------------
@@ -71,6 +77,8 @@ class BiginHook(BaseHook):
     @staticmethod
     def client_from_connection(conn: Connection, **over: Any) -> BiginClient:
         """Return a client for an Airflow connection; pure, so that triggers can use it too."""
+        from airflow_provider_bigin.connection import client_from_connection
+
         return client_from_connection(conn, **over)
 
     def get_conn(self) -> BiginClient:
@@ -85,7 +93,8 @@ class BiginHook(BaseHook):
             "requests_per_second": self.requests_per_second,
             "request_timeout": self.request_timeout,
         }
-        return client_from_connection(self.get_connection(self.bigin_conn_id), **{**given, **over})
+        conn = self.get_connection(self.bigin_conn_id)
+        return self.client_from_connection(conn, **{**given, **over})
 
     def close(self) -> None:
         """Close the client's connections."""
@@ -100,6 +109,8 @@ class BiginHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Return whether key, connection and account work, and which of them does not."""
+        from airflow_provider_bigin.hooks import checks
+
         try:
             timeout = min(self.request_timeout or _TEST_TIMEOUT, _TEST_TIMEOUT)
             with self._new_client(request_timeout=timeout, max_wait=_TEST_MAX_WAIT) as client:
@@ -228,7 +239,7 @@ class BiginHook(BaseHook):
     # -- connections of the Maton account ----------------------------------------------------
 
     def maton_list_connections(
-        self, *, app: str | None = APP, status: str | None = None
+        self, *, app: str | None = MATON_APP, status: str | None = None
     ) -> list[dict[str, Any]]:
         """Return the Maton account's connections, without their ``url``."""
         return [_public(c) for c in self.get_conn().connections.list(app=app, status=status)]
@@ -238,7 +249,7 @@ class BiginHook(BaseHook):
         return _public(self.get_conn().connections.get(connection_id))
 
     def maton_create_connection(
-        self, *, app: str = APP, return_url: bool = False
+        self, *, app: str = MATON_APP, return_url: bool = False
     ) -> dict[str, Any]:
         """Create a connection, PENDING until a person has opened its ``url``.
 

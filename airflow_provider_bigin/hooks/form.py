@@ -10,9 +10,9 @@ from airflow_provider_bigin.get_provider_info import CONN_FIELDS, get_provider_i
 def widgets() -> dict[str, Any]:
     """Return WTForms fields, one per extra field of the connection."""
     # Only Airflow 2 installs these.
-    from flask_appbuilder.fieldwidgets import BS3TextFieldWidget  # noqa: PLC0415
-    from wtforms import BooleanField, FloatField, IntegerField, StringField  # noqa: PLC0415
-    from wtforms.validators import Optional  # noqa: PLC0415
+    from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
+    from wtforms import BooleanField, FloatField, IntegerField, StringField
+    from wtforms.validators import Optional
 
     kinds = {"string": StringField, "integer": IntegerField, "number": FloatField}
     fields: dict[str, Any] = {}
