@@ -1,0 +1,1 @@
+"""tap-bigin: a Singer tap for Zoho Bigin through the Maton gateway."""

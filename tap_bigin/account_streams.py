@@ -1,0 +1,274 @@
+"""The streams that are no modules: users, org, metadata, pipelines, deletions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from singer_sdk import typing as th
+from typing_extensions import override
+
+from bigin_client import timestamps
+from bigin_client.errors import NotFoundError, ScopeError
+from bigin_client.extract.bookmarks import parse
+from bigin_client.metadata import WITH_DELETED_FEED
+from bigin_client.records import reader_of
+from tap_bigin.schemas import types_of
+from tap_bigin.streams import BiginStream, ModuleStream, tombstone_row
+
+if TYPE_CHECKING:
+    from singer_sdk.helpers.types import Record
+
+    from tap_bigin.tap import TapBigin
+
+READ_AT: Final = "read_at"
+DAY: Final = 86_400
+
+_LOOKUP = th.ObjectType(
+    th.Property("id", th.StringType),
+    th.Property("name", th.StringType),
+    additional_properties=True,
+)
+_OBJECT = th.ObjectType(additional_properties=True)
+
+
+def _schema(*properties: th.Property[Any]) -> dict[str, Any]:
+    return th.PropertiesList(*properties, additional_properties=False).to_dict()
+
+
+def _texts(*names: str) -> list[th.Property[Any]]:
+    return [th.Property(n, th.StringType) for n in names]
+
+
+class AccountStream(BiginStream):
+    """A small stream that is read whole in every run."""
+
+    #: The schema; properties that the service has besides are left out.
+    fixed_schema: ClassVar[dict[str, Any]]
+    keys: ClassVar[Sequence[str]] = ("id",)
+
+    def __init__(self, tap: TapBigin) -> None:
+        super().__init__(tap=tap, schema=self.fixed_schema)
+        self.primary_keys = self.keys
+
+    @override
+    def rows(self) -> Iterable[Record]:
+        names = self.fixed_schema["properties"]
+        types = types_of(self.fixed_schema, names)
+        # The key of a schema without `id` must not come with one.
+        read, has_id = reader_of(types), "id" in names
+        count = 0
+        for raw in self.raw_rows():
+            row = read(raw if has_id else {**raw, "id": ""})
+            if not has_id:
+                del row["id"]
+            count += 1
+            yield row
+        self._tap.read_account(self.name, count)
+
+    def raw_rows(self) -> Iterable[dict[str, Any]]:
+        """Yield the objects as the service sends them."""
+        raise NotImplementedError
+
+
+class UsersStream(AccountStream):
+    """Users of the account, former ones included."""
+
+    name = "users"
+    fixed_schema = _schema(
+        th.Property("id", th.StringType, required=True),
+        *_texts("zuid", "email", "first_name", "last_name", "full_name", "alias"),
+        *_texts("status", "category", "time_zone", "locale", "language", "date_format"),
+        *_texts("time_format", "phone", "mobile", "website", "city", "state", "country", "zip"),
+        th.Property("confirm", th.BooleanType),
+        th.Property("offset", th.IntegerType),
+        th.Property("role", _LOOKUP),
+        th.Property("profile", _LOOKUP),
+        th.Property("created_time", th.DateTimeType),
+        th.Property("created_by", _LOOKUP),
+        th.Property("Modified_Time", th.DateTimeType),
+        th.Property("Modified_By", _LOOKUP),
+    )
+
+    @override
+    def raw_rows(self) -> Iterable[dict[str, Any]]:
+        return self._tap.client.records.users("AllUsers")
+
+
+class OrgStream(AccountStream):
+    """The organisation: one row."""
+
+    name = "org"
+    fixed_schema = _schema(
+        th.Property("id", th.StringType, required=True),
+        *_texts("zgid", "company_name", "time_zone", "currency", "currency_symbol"),
+        *_texts("currency_locale", "iso_code", "primary_email", "primary_zuid", "domain_name"),
+        *_texts("employee_count", "phone", "mobile", "fax", "website", "street", "city", "state"),
+        *_texts("zip", "country", "country_code", "description"),
+        th.Property("mc_status", th.BooleanType),
+        th.Property("license_details", _OBJECT),
+    )
+
+    @override
+    def raw_rows(self) -> Iterable[dict[str, Any]]:
+        return [self._tap.client.records.org()]
+
+
+class ModulesStream(AccountStream):
+    """The account's modules, readable or not."""
+
+    name = "modules"
+    keys = ("api_name",)
+    fixed_schema = _schema(
+        th.Property("api_name", th.StringType, required=True),
+        *_texts("id", "module_name", "plural_label", "singular_label", "generated_type"),
+        *[
+            th.Property(n, th.BooleanType)
+            for n in ("api_supported", "creatable", "editable", "deletable", "viewable", "visible")
+        ],
+        th.Property("modified_time", th.DateTimeType),
+        th.Property("modified_by", _LOOKUP),
+        th.Property("parent_module", _OBJECT),
+    )
+
+    @override
+    def raw_rows(self) -> Iterable[dict[str, Any]]:
+        for module in self._tap.client.modules():
+            yield {**module.raw, "id": module.id}
+
+
+class FieldsStream(AccountStream):
+    """The fields of the selected modules.
+
+    One request a module, so a sync with a catalog reads them once a day; a discovery has read
+    them anyway.
+    """
+
+    name = "fields"
+    keys = ("module", "api_name")
+    fixed_schema = _schema(
+        th.Property("module", th.StringType, required=True),
+        th.Property("api_name", th.StringType, required=True),
+        *_texts("id", "field_label", "display_label", "data_type", "json_type"),
+        th.Property("length", th.IntegerType),
+        th.Property("decimal_place", th.IntegerType),
+        *[
+            th.Property(n, th.BooleanType)
+            for n in ("custom_field", "system_mandatory", "read_only", "visible", "filterable")
+        ],
+        th.Property("unique", th.BooleanType),
+        th.Property("lookup_module", th.StringType),
+        th.Property(
+            "pick_list_values",
+            th.ArrayType(
+                th.ObjectType(
+                    th.Property("actual_value", th.StringType),
+                    th.Property("display_value", th.StringType),
+                    additional_properties=True,
+                )
+            ),
+        ),
+    )
+
+    @override
+    def rows(self) -> Iterable[Record]:
+        now = timestamps.now()
+        last = parse(self.stream_state.get(READ_AT), f"{READ_AT} of {self.name}")
+        if self._tap.input_catalog is not None and last and now.timestamp() - last < DAY:
+            self.logger.info("fields: read within the last 24 hours, not read again")
+            return
+        yield from super().rows()
+        self.stream_state[READ_AT] = timestamps.to_text(now)
+        self._state_changed()
+
+    @override
+    def raw_rows(self) -> Iterable[dict[str, Any]]:
+        for stream in self._tap.module_streams():
+            try:
+                fields = self._tap.client.metadata.fields(stream.module)
+            except (ScopeError, NotFoundError) as error:
+                self.logger.warning("The fields of %s cannot be listed: %s", stream.module, error)
+                continue
+            for field in fields.values():
+                yield {
+                    **field.raw,
+                    "id": str(field.raw.get("id") or ""),
+                    "module": stream.module,
+                    "unique": field.unique,
+                    "lookup_module": field.lookup_module,
+                    "pick_list_values": [
+                        {"actual_value": v.actual, "display_value": v.display}
+                        for v in field.picklist
+                    ],
+                }
+
+
+class PipelineStagesStream(AccountStream):
+    """Team Pipelines, their sub-pipelines and the stages of each, in order."""
+
+    name = "pipeline_stages"
+    keys = ("pipeline_id", "sub_pipeline", "stage")
+    fixed_schema = _schema(
+        th.Property("pipeline_id", th.StringType, required=True),
+        th.Property("sub_pipeline", th.StringType, required=True),
+        th.Property("stage", th.StringType, required=True),
+        *_texts("pipeline", "sub_pipeline_label"),
+        th.Property("active", th.BooleanType),
+        th.Property("position", th.IntegerType, description="Of the stage, from 1."),
+    )
+
+    @override
+    def raw_rows(self) -> Iterable[dict[str, Any]]:
+        for pipeline in self._tap.client.account.pipelines():
+            for sub in pipeline.sub_pipelines:
+                for position, stage in enumerate(sub.stages, 1):
+                    yield {
+                        "pipeline_id": pipeline.id,
+                        "pipeline": pipeline.name,
+                        "active": pipeline.active,
+                        "sub_pipeline": sub.actual,
+                        "sub_pipeline_label": sub.display,
+                        "stage": stage,
+                        "position": position,
+                    }
+
+
+class DeletedRecordsStream(BiginStream):
+    """Deletions in the selected modules, each since its own bookmark; read after them."""
+
+    name = "deleted_records"
+    fixed_schema: ClassVar[dict[str, Any]] = _schema(
+        th.Property("module", th.StringType, required=True),
+        th.Property("id", th.StringType, required=True),
+        th.Property("deleted_time", th.DateTimeType),
+        th.Property("type", th.StringType, description="recycle or permanent."),
+        th.Property("deleted_by", _LOOKUP),
+    )
+
+    def __init__(self, tap: TapBigin) -> None:
+        super().__init__(tap=tap, schema=self.fixed_schema)
+        self.primary_keys = ("module", "id")
+
+    @override
+    def rows(self) -> Iterable[Record]:
+        for stream in self._tap.module_streams():
+            if stream.module in WITH_DELETED_FEED and not self._tap.has_failed(stream.name):
+                yield from self._of(stream)
+
+    def _of(self, stream: ModuleStream) -> Iterable[Record]:
+        try:
+            for page in stream.extraction.deletions():
+                for tombstone in page.tombstones:
+                    yield tombstone_row(stream.module, tombstone)
+                stream.keep_deleted(page.deleted_bookmark)
+        except (ScopeError, NotFoundError) as error:
+            if stream.has_read_deletions:
+                self._tap.failed(f"{self.name} of {stream.module}", error)
+            else:
+                self.logger.warning("Deletions of %s cannot be read: %s", stream.module, error)
+
+
+ACCOUNT_STREAMS: Final[dict[str, type[BiginStream]]] = {
+    s.name: s for s in (UsersStream, OrgStream, ModulesStream, FieldsStream, PipelineStagesStream)
+}
+DELETED_RECORDS: Final = DeletedRecordsStream.name
