@@ -20,7 +20,7 @@ from bigin_client.load.index import Index, Known
 from bigin_client.load.options import LoadOptions
 from bigin_client.load.planner import Ended, Planner, check_guards, check_strict
 from bigin_client.load.results import Outcome, RowOutcome, StreamReport
-from bigin_client.load.rows import Refusal, Row, Shaper
+from bigin_client.load.rows import Refusal, Row, Shaper, row_key_of
 from bigin_client.load.settle import Settler
 from bigin_client.load.writer import Item, Writer
 from bigin_client.metadata import Field, Module
@@ -77,6 +77,8 @@ class Loader:
         self._read_credits = 0
         self._stale: set[str] = set()
         self._said_dropped: set[str] = set()
+        #: Columns that name a row within the input; may change with a new SCHEMA.
+        self.row_key = options.row_key
         run.report.streams[stream] = self.report
 
     def __repr__(self) -> str:
@@ -106,16 +108,25 @@ class Loader:
         """
         limit = self.options.limit_rows
         self.report.rows += 1
-        row = Row(self.report.rows, source, tag)
+        row = Row(self.report.rows, source, tag, row_key=row_key_of(source, self.row_key))
         if limit is not None and row.number > limit:
             self.leave(row, "ROW_LIMIT", "limit_rows was reached")
         elif self.has_stopped:
             self.leave(row)
         else:
+            self.run.take_turn(self)
             self._rows.append(row)
             if len(self._rows) >= CHUNK:
                 self._guarded(self._load_chunk)
                 self._clean_up()
+        return self._take()
+
+    def refuse_unread(
+        self, source: Mapping[str, Any], code: str, reason: str, tag: object = None
+    ) -> list[RowOutcome]:
+        """Take one row that the caller found unfit to be loaded at all."""
+        self.report.rows += 1
+        self.refuse(Row(self.report.rows, source, tag), Refusal(code, reason))
         return self._take()
 
     def settle(self) -> list[RowOutcome]:
@@ -243,7 +254,6 @@ class Loader:
     def _load_chunk(self) -> None:
         if not self._rows:
             return
-        self.run.take_turn(self)
         self._prepare()
         assert self._shaper is not None  # noqa: S101 - set by _prepare
         ready = self._shape(self._shaper)

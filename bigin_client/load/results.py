@@ -8,8 +8,11 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
-#: More rejects than allowed (design.md section 13).
+#: Exit codes (design.md section 13): wrong settings, nothing sent; more rejects than allowed;
+#: a stream failed.
+EXIT_SETTINGS: Final = 2
 EXIT_REJECTS: Final = 5
+EXIT_STREAM: Final = 6
 
 
 class Outcome(str, enum.Enum):
@@ -76,13 +79,18 @@ class StreamReport:
     @property
     def refused(self) -> int:
         """Rows that were refused or whose fate is unknown."""
-        return self.outcomes[Outcome.REJECTED] + self.outcomes[Outcome.UNKNOWN]
+        return self.outcomes[Outcome.REJECTED.value] + self.outcomes[Outcome.UNKNOWN.value]
 
     def count(self, row: RowOutcome) -> None:
         """Count a row's outcome."""
         self.outcomes[row.outcome.value] += 1
         if row.is_refusal:
             self.rejects_by_code[row.code or "UNKNOWN_ERROR"] += 1
+
+    def skip(self) -> None:
+        """Count a row of a stream that failed before it had a module."""
+        self.rows += 1
+        self.outcomes[Outcome.SKIPPED.value] += 1
 
     def to_dict(self) -> dict[str, Any]:
         """Return the stream's entry of the report."""
@@ -142,6 +150,12 @@ class LoadReport:
         return sum(s.refused for s in self.streams.values())
 
     @property
+    def written(self) -> int:
+        """Records written, all streams."""
+        kinds = (Outcome.CREATED, Outcome.UPDATED, Outcome.DELETED)
+        return sum(s.outcomes[o.value] for s in self.streams.values() for o in kinds)
+
+    @property
     def status(self) -> str:
         """``ok``, ``rejects`` (if there is any) or ``failed``."""
         if self.failures:
@@ -152,6 +166,9 @@ class LoadReport:
     def exit_codes(self) -> list[int]:
         """The exit codes that apply (`bigin_client.console.worst` picks one)."""
         codes = [code for code, _ in self.failures]
+        if self.written:
+            # "Nothing was sent" would be wrong: other streams were loaded.
+            codes = [EXIT_STREAM if code == EXIT_SETTINGS else code for code in codes]
         return [*codes, EXIT_REJECTS] if self.too_many_rejects else codes
 
     def to_dict(self) -> dict[str, Any]:

@@ -89,16 +89,14 @@ class Shaper:
 
     def shape(self, row: Row) -> Refusal | None:
         """Fill in the row's body and keys; returns why it is refused, None when it is not."""
-        options, binding = self._options, self._binding
+        binding = self._binding
         row.is_deletion = not is_blank(row.source.get(DELETED_AT))
-        if row.row_key is None:
-            row.row_key = row_key_of(row.source, options.row_key)
         if binding.id_column is not None:
             value = row.source.get(binding.id_column)
             row.record_id = None if is_blank(value) else str(value).strip()
         refusal = self._convert(row)
         key_refusal = self._find_key(row)
-        if refusal is not None and (row.is_deletion or options.mode == "delete"):
+        if refusal is not None and (row.is_deletion or self._options.mode == "delete"):
             refusal = None  # a row that only names a record needs no valid values
         return key_refusal or refusal
 

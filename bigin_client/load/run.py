@@ -23,7 +23,7 @@ from bigin_client.errors import BiginError, SettingsError
 from bigin_client.load.account import Account
 from bigin_client.load.loader import Loader
 from bigin_client.load.options import LoadOptions, parse_max_rejects
-from bigin_client.load.results import LoadReport, Outcome, RowOutcome
+from bigin_client.load.results import LoadReport, Outcome, RowOutcome, StreamReport
 from bigin_client.load.rows import Row
 from bigin_client.metadata import Metadata
 from bigin_client.records import Records
@@ -155,6 +155,13 @@ class LoadRun:
             self.loaders[name] = Loader(self, name, found, options or LoadOptions())
         return self.loaders[name]
 
+    def failed_stream(self, name: str, mode: str, error: BiginError) -> StreamReport:
+        """Enter a stream that has no module into the books; returns its entry."""
+        entry = StreamReport("", mode, failure=str(error))
+        self.report.streams[name] = entry
+        self.fail(error, name)
+        return entry
+
     # -- books -----------------------------------------------------------------------------
 
     def record(self, loader: Loader, row: Row, outcome: RowOutcome) -> None:
@@ -236,7 +243,7 @@ class LoadRun:
         return [x for x in self.loaders.values() if x is not loader and x.module.api_name == module]
 
     def take_turn(self, loader: Loader) -> None:
-        """Before a stream is planned, others into its module must be settled.
+        """Before a stream's row is taken, others into its module must be settled: input order.
 
         Their outcomes are kept until they are asked for.
         """

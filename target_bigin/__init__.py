@@ -1,0 +1,1 @@
+"""Singer target for Zoho Bigin, through the Maton gateway."""
