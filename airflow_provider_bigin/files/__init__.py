@@ -1,0 +1,1 @@
+"""Files of records: read, written, put in place."""

@@ -1,0 +1,1 @@
+"""What outlives a task: watermarks and windows of extracts, checkpoints of loads."""
