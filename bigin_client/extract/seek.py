@@ -156,7 +156,7 @@ class Seek:
         check_order(page, "asc")
         oldest = min((r.time for r in page.rows if r.time is not None), default=None)
         if header is not None and oldest is not None and oldest < header:
-            raise BrokenAssumptionError("rows older than asked came: If-Modified-Since is ignored")
+            raise BrokenAssumptionError("rows older than asked came: If-Modified-Since is ignored or misread")
 
     # -- proofs ----------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from bigin_client import field_types
 from bigin_client.errors import NotFoundError, ScopeError, SettingsError
@@ -82,8 +82,14 @@ def start(
         deleted_since=deleted_since,
         deletes=deletes,
         lookback_seconds=lookback_seconds,
-        field_names=lambda: metadata.fields(api_name),
+        field_names=lambda: _fields_now(metadata, api_name),
     )
+
+
+def _fields_now(metadata: Metadata, module: str) -> Iterable[str]:
+    """Return the names of the fields as they are now, not as they were when first asked."""
+    metadata.forget()
+    return metadata.fields(module)
 
 
 def known_types(records: Records, metadata: Metadata, module: str) -> dict[str, FieldType]:
