@@ -72,9 +72,7 @@ class Account:
         self.bulk_jobs: dict[str, dict[str, Any]] = {}
         #: Calls under way, for the concurrency limit.
         self.running = 0
-        Generator(self.store, seed + 7_919 * number).fill(
-            DEFAULT_SIZES if sizes is None else sizes
-        )
+        Generator(self.store, seed + 7_919 * number).fill(DEFAULT_SIZES if sizes is None else sizes)
 
     @property
     def current_user(self) -> User:
@@ -171,8 +169,8 @@ def _team_pipelines(module: Module, ids: IdSource) -> None:
             SubPipeline("Partner Pipeline Standard", "Partners, all",
                         ["Identified", "Signed", "Closed Lost"]),
         ]),
-        Layout(ids.next(), "Renewals \"EMEA\"", [
-            SubPipeline("Renewals EMEA Standard", "Renewals \"EMEA\" Standard",
+        Layout(ids.next(), 'Renewals "EMEA"', [
+            SubPipeline("Renewals EMEA Standard", 'Renewals "EMEA" Standard',
                         ["Upcoming", "In Negotiation", "Renewed", "Churned"]),
         ]),
     ]  # fmt: skip

@@ -61,9 +61,7 @@ class Call:
         if text is None:
             return default
         if not text.isascii() or not text.isdigit() or int(text) < low:
-            raise Refusal(
-                "INVALID_DATA", {"param_name": name, "expected_data_type": "integer"}
-            )
+            raise Refusal("INVALID_DATA", {"param_name": name, "expected_data_type": "integer"})
         return int(text)
 
 

@@ -36,7 +36,7 @@ def _picks(values: Iterable[str]) -> list[PickValue]:
 def _common(*, activity: bool, image: bool, tag: bool = True) -> list[Field]:
     """The fields that most modules share, with the recorded quirks of their flags."""
     found = [
-        Field("Owner", "ownerlookup", "Owner", field_read_only=True, view=(True, True, True, False)),
+        Field("Owner", "ownerlookup", field_read_only=True, view=(True, True, True, False)),
         Field("Created_Time", "datetime", "Created Time", kept=True, view=_SHOWN),
         Field("Modified_Time", "datetime", "Modified Time", kept=True, view=_SHOWN),
         Field("Created_By", "ownerlookup", "Created By", kept=True, view=_SHOWN),
@@ -97,7 +97,12 @@ _HIDDEN_PRODUCTS: Final = (
 
 def contacts() -> Module:
     """Contacts: 27 fields [rec]."""
-    unsubscribed = {"kept": True, "read_only": True, "field_read_only": True, "view": _SHOWN}
+    unsubscribed: dict[str, Any] = {
+        "kept": True,
+        "read_only": True,
+        "field_read_only": True,
+        "view": _SHOWN,
+    }
     fields = [
         *_common(activity=True, image=True),
         # [rec]: First_Name and Last_Name are not "viewable", only Full_Name is.

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -19,6 +19,10 @@ from zoneinfo import ZoneInfo
 _DATETIME: Final = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d+)?(Z|[+-]\d\d:?\d\d)?"
 )
+
+_EPOCH: Final = date(1970, 1, 1)
+_MINUTES: Final = tuple(f"{minute // 60:02d}:{minute % 60:02d}:" for minute in range(1_440))
+_SECONDS: Final = tuple(f"{second:02d}" for second in range(60))
 
 
 class Clock:
@@ -100,17 +104,17 @@ class OrgZone:
         self.zone = ZoneInfo(name)
         # Offsets change on quarter hours at the most, so one look per quarter hour is enough.
         self._offsets: dict[int, tuple[int, str]] = {}
+        self._days: dict[int, str] = {}
 
     def _offset(self, epoch: int) -> tuple[int, str]:
-        quarter = epoch // 900
-        found = self._offsets.get(quarter)
+        found = self._offsets.get(epoch // 900)
         if found is None:
             delta = datetime.fromtimestamp(epoch, tz=self.zone).utcoffset() or timedelta()
             seconds = int(delta.total_seconds())
             sign = "-" if seconds < 0 else "+"
             minutes = abs(seconds) // 60
             found = (seconds, f"{sign}{minutes // 60:02d}:{minutes % 60:02d}")
-            self._offsets[quarter] = found
+            self._offsets[epoch // 900] = found
         return found
 
     def offset_seconds(self, epoch: int) -> int:
@@ -119,12 +123,15 @@ class OrgZone:
 
     def text(self, epoch: int) -> str:
         """``2026-10-09T22:00:00+03:00``."""
-        seconds, suffix = self._offset(epoch)
-        moment = time.gmtime(epoch + seconds)
-        return (
-            f"{moment[0]:04d}-{moment[1]:02d}-{moment[2]:02d}"
-            f"T{moment[3]:02d}:{moment[4]:02d}:{moment[5]:02d}{suffix}"
-        )
+        # The look at the cache stands here too, because a page writes a thousand times.
+        seconds, suffix = self._offsets.get(epoch // 900) or self._offset(epoch)
+        # Put together from a day and a time of day: a third of what strftime costs.
+        day, second = divmod(epoch + seconds, 86_400)
+        shown = self._days.get(day)
+        if shown is None:
+            shown = (_EPOCH + timedelta(days=day)).isoformat()
+            self._days[day] = shown
+        return f"{shown}T{_MINUTES[second // 60]}{_SECONDS[second % 60]}{suffix}"
 
     def local_as_instant(self, epoch: int) -> int:
         """The instant whose local wall time reads like ``epoch``'s UTC time (a misreading)."""
@@ -144,7 +151,8 @@ def parse_datetime(text: str, *, zulu: bool = True) -> int | None:
     if offset is None or (offset == "Z" and not zulu):
         return None
     try:
-        naive = datetime(*(int(match.group(i)) for i in range(1, 7)), tzinfo=timezone.utc)
+        year, month, day, hour, minute, second = (int(match.group(i)) for i in range(1, 7))
+        naive = datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc)
     except ValueError:
         return None
     seconds = int(naive.timestamp())

@@ -192,9 +192,7 @@ class Faults:
         """Take all faults away; late requests stay pending."""
         self._faults.clear()
 
-    def take(
-        self, request: Request, route: Route | None, connection: str | None
-    ) -> list[Fault]:
+    def take(self, request: Request, route: Route | None, connection: str | None) -> list[Fault]:
         """The faults that happen to this request; they count as fired."""
         found = []
         for fault in self._faults:
@@ -210,7 +208,7 @@ class Faults:
                 found.append(fault)
         return found
 
-    # --- late requests -------------------------------------------------------------------------------
+    # --- late requests ------------------------------------------------------------------------
 
     def postpone(self, due: float, work: Callable[[], None]) -> None:
         """Remember work for later."""

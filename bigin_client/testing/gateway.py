@@ -101,7 +101,7 @@ class Gateway:
         self._switches = switches
         self._new_id = new_id
 
-    # --- connections -----------------------------------------------------------------------------
+    # --- connections --------------------------------------------------------------------------
 
     def add(self, status: str, app: str = APP) -> Connection:
         """Create a connection."""
@@ -126,7 +126,7 @@ class Gateway:
         found.status = status
         found.updated = self._clock.timestamp()
 
-    # --- requests ----------------------------------------------------------------------------------
+    # --- requests -----------------------------------------------------------------------------
 
     def admit(self, request: Request) -> Connection | None:
         """Check key, rate and connection; the connection, or None for the gateway's own paths.
@@ -202,7 +202,7 @@ class Gateway:
                 return self._list(request), None
             if request.method == "POST":
                 return self._create(request)
-        elif len(segments) == 2:  # noqa: PLR2004 - /connections/{id}
+        elif len(segments) == 2:
             found = self.find(segments[1])
             if found is None:
                 raise self.refusal(404, "Connection not found")
@@ -210,10 +210,10 @@ class Gateway:
                 return Response.json(200, {"connection": found.describe()}), None
             if request.method == "DELETE":
                 self.connections.remove(found)
-                if self._switches.connection_delete_status == 204:  # noqa: PLR2004
+                if self._switches.connection_delete_status == 204:
                     return Response.empty(), None
                 return Response.json(200, {}), None
-        raise self.refusal(404 if len(segments) > 2 else 405, "Not Found")  # noqa: PLR2004
+        raise self.refusal(404 if len(segments) > 2 else 405, "Not Found")
 
     def _list(self, request: Request) -> Response:
         query = request.query
@@ -253,10 +253,11 @@ class Gateway:
 
 def error_body(shape: str, text: str) -> dict[str, Any]:
     """One of the gateway's error shapes."""
-    return {
+    shapes: dict[str, dict[str, Any]] = {
         "message": {"message": text},
         "error.message": {"error": {"message": text}},
         "error": {"error": text},
         "detail": {"detail": text},
         "detail list": {"detail": [{"loc": ["header"], "msg": text}]},
-    }[shape]
+    }
+    return shapes[shape]

@@ -72,7 +72,16 @@ class Generator:
                 # A stream of random numbers per module: one size does not change another's data.
                 self._rng = random.Random(f"{self._seed}/{name}")
                 self._module(self._store.modules[name], count)
+        self._links()
         self._store.generation += 1
+
+    def _links(self) -> None:
+        """Products of every tenth contact: a relation that no field shows."""
+        contacts, products = self._ids("Contacts"), self._ids("Products")
+        for number, contact in enumerate(contacts[::10][: 2 * len(products)]):
+            product = products[number % len(products)]
+            self._store.links.setdefault(("Contacts", contact, "Products"), {})[product] = _END
+            self._store.links.setdefault(("Products", product, "Contacts"), {})[contact] = _END
 
     def _module(self, module: Module, count: int) -> None:
         store, rng = self._store, self._rng
@@ -100,7 +109,7 @@ class Generator:
                     activity if active else None,
                 )
             )  # fmt: skip
-            store._compute(module.api_name, records[-1], True)
+            store.compute(module.api_name, records[-1], new=True)
         store.tables[module.api_name].load(records)
 
     def _times(self, count: int) -> tuple[list[int], list[int]]:
@@ -126,7 +135,7 @@ class Generator:
             modified[position] = instant
         return created, modified
 
-    # --- values ------------------------------------------------------------------------------------
+    # --- values -------------------------------------------------------------------------------
 
     def _makers(self, module: Module) -> list[tuple[str, Maker]]:
         found: list[tuple[str, Maker]] = []
@@ -178,14 +187,14 @@ class Generator:
         if name == "Tag":
             store, api_name = self._store, module.api_name
             tags = [store.define_tag(api_name, text) for text in words.TAGS]
+            for tag in store.tags[api_name].values():
+                tag["created_time"] = tag["modified_time"] = _START
             choices = [(), (), (), (tags[0],), (tags[1], tags[2]), (tags[3],), (tags[4], tags[5])]
             return self._pick(choices)
         if name == "Customer_Number":
             return lambda number, when: f"C-{number:07d}" if number % 5 else None
         if name == "Record_Image":
-            return lambda number, when: (
-                f"5f1a{number:06x}c0ffee" if number % 11 == 3 else None
-            )
+            return lambda number, when: f"5f1a{number:06x}c0ffee" if number % 11 == 3 else None
         if name == "Description":
             texts = self._pick(words.TEXTS, 0.5)
             return lambda number, when: (
@@ -233,14 +242,16 @@ class Generator:
             return self._pick([value], 0.7)
         if name == "Participants":
             contacts = self._ids("Contacts")
-            pool = [[{"type": "contact", "participant": id}] for id in contacts[:20]]
-            return self._pick([*pool, [{"type": "email", "participant": "guest@example.com"}]], 0.4)
+            guests = [[{"type": "contact", "participant": id}] for id in contacts[:20]]
+            return self._pick(
+                [*guests, [{"type": "email", "participant": "guest@example.com"}]], 0.4
+            )
         if field.data_type == "multi_module_lookup":
             return self._parents(module.api_name)
         if name == "Note_Content":
             return self._pick((*words.TEXTS, "x" * 5_000))
         if name == "File_Name":
-            return lambda number, when: f"Angebot {number}, \"final\".txt"
+            return lambda number, when: f'Angebot {number}, "final".txt'
         if name == "Size":
             return lambda number, when: str(100 + number)
         if name == "Parent_Id":
@@ -282,7 +293,7 @@ class Generator:
         if kind in ("currency", "double", "decimal"):
             return self._pick(_DECIMALS, empty)
         if kind == "percent":
-            return self._pick((Decimal("0"), Decimal("12.5"), Decimal("100")), empty)
+            return self._pick((Decimal(0), Decimal("12.5"), Decimal(100)), empty)
         if kind == "integer":
             return self._pick(words.INTEGERS, empty)
         if kind == "bigint":
@@ -301,11 +312,13 @@ class Generator:
 
             return moment
         if kind == "email":
-            return self._pick(("a@example.com", "MiXed.Case@Example.com", "o'brien@example.com"), empty)
+            return self._pick(
+                ("a@example.com", "MiXed.Case@Example.com", "o'brien@example.com"), empty
+            )
         if kind == "phone":
             return self._pick(("+1 (555) 010-9999", "0043 1 234567", "+49-30-1234 ext. 5"), empty)
         if kind == "website":
-            return self._pick(("https://example.com/?q=a,b&c=\"d\"", "www.example.com"), empty)
+            return self._pick(('https://example.com/?q=a,b&c="d"', "www.example.com"), empty)
         if kind == "picklist":
             return self._pick(sorted(field.actual_values), empty)
         if kind == "multiselectpicklist":
@@ -323,7 +336,9 @@ class Generator:
             return self._pick([(), (users[0],), tuple(users)])
         if kind in ("fileupload", "imageupload"):
             key = "file_Name" if kind == "fileupload" else "File_Name"
-            return self._pick([[{key: "scan 1.pdf", "file_Id": "5f1ae9", "file_Size": "1024"}]], 0.8)
+            return self._pick(
+                [[{key: "scan 1.pdf", "file_Id": "5f1ae9", "file_Size": "1024"}]], 0.8
+            )
         return self._pick(("some value of an unknown type",), empty)
 
     def _finish(self, module: Module, values: dict[str, Any]) -> None:

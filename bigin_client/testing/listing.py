@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
@@ -9,7 +10,6 @@ from bigin_client.testing.call import Call
 from bigin_client.testing.clock import parse_datetime
 from bigin_client.testing.modules import CustomView
 from bigin_client.testing.paging import HEADER, View, answer, position
-from bigin_client.testing.reading import PARENT_MODULE_KEYS
 from bigin_client.testing.refusals import Refusal
 from bigin_client.testing.table import Ordering, Pair, Record
 from bigin_client.testing.wire import JSON_TYPE, Response
@@ -60,7 +60,7 @@ def asked_fields(call: Call, module: str) -> list[str]:
     known = call.store.fields(module)
     found = []
     for name in names:
-        if name in known or (name in PARENT_MODULE_KEYS and call.store.has_parent(module)):
+        if name in known or name in call.store.dollar_keys(module):
             found.append(name)
         elif name != "id" and switches.unknown_field_in_list == "refused":
             raise Refusal("INVALID_DATA", {"param_name": "fields", "api_name": name})
@@ -159,9 +159,10 @@ def _sort_key(call: Call, sort_by: str) -> Any:
     return key
 
 
-def _filters(call: Call) -> Any:
+def _filters(call: Call) -> Callable[[Record], bool] | None:
     """A test for records from cvid, pipeline_id, approved and ids; None when all pass."""
-    query, tests = call.query, []
+    query = call.query
+    tests: list[Callable[[Record], bool]] = []
     approved = query.get("approved", "true")
     if approved not in ("true", "false", "both"):
         raise Refusal("INVALID_DATA", {"param_name": "approved"})
@@ -207,7 +208,9 @@ def checked_id(call: Call, id: str) -> bool:
     if id.isascii() and id.isdigit():
         return True
     if call.switches.malformed_id == "refused":
-        raise Refusal("INVALID_DATA", {"resource_path_index": 1}, "the id given seems to be invalid")
+        raise Refusal(
+            "INVALID_DATA", {"resource_path_index": 1}, "the id given seems to be invalid"
+        )
     return False
 
 

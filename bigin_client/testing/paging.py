@@ -19,7 +19,7 @@ PER_PAGE: Final = 200
 BY_NUMBER: Final = 2_000
 
 #: Parameters and the header that a token is bound to (9.21, 11.4).
-BOUND: Final = (
+BOUND: Final[tuple[str, ...]] = (
     "fields", "per_page", "sort_by", "sort_order", "cvid", "approved", "ids", "pipeline_id",
 )  # fmt: skip
 HEADER: Final = "if-modified-since"
@@ -178,6 +178,9 @@ def answer(
         return None
     more = start + len(rows) < total
     effects = call.effects
+    if effects.repeat_page and start:
+        again = view.slice(max(0, start - per_page), per_page)
+        rows = [records[id] for _, id in again]
     if effects.hide_rows:
         rows = [row for number, row in enumerate(rows) if number not in effects.hide_rows]
     following = _next(call, view, where, start, pairs, records) if more else None

@@ -59,15 +59,17 @@ class User:
         made_by = {"name": first.full_name, "id": first.id}
         return {
             "country": None, "name_format": "Salutation,First Name,Last Name",
-            "language": "en_US", "id": self.id, "state": None, "fax": None, "country_locale": "en_US",
-            "zip": None, "created_time": created, "time_format": "hh:mm a", "offset": offset,
+            "language": "en_US", "id": self.id, "state": None, "fax": None,
+            "country_locale": "en_US", "zip": None, "created_time": created,
+            "time_format": "hh:mm a", "offset": offset,
             "profile": self.profile, "created_by": made_by, "zuid": self.zuid,
             "full_name": self.full_name, "phone": None, "dob": None,
             "status": self.status, "role": self.role, "customize_info": {
                 "notes_desc": None, "show_right_panel": None, "bc_view": None, "show_home": False,
                 "show_detail_view": True, "unpin_recent_item": None,
             },
-            "city": None, "signature": None, "category": "regular_user", "date_format": "MM/dd/yyyy", "confirm": self.confirmed,
+            "city": None, "signature": None, "category": "regular_user",
+            "date_format": "MM/dd/yyyy", "confirm": self.confirmed,
             "decimal_separator": "Period", "number_separator": "Comma", "locale": "en_US",
             "time_zone": zone, "website": None, "Isonline": self.id == current,
             "Modified_By": made_by, "Modified_Time": created, "default_tab_group": "0",

@@ -25,6 +25,8 @@ Render = Callable[[Record], Any]
 PARENT = "$parent"
 #: Names under which a parent's module is asked for.
 PARENT_MODULE_KEYS = ("$related_module", "$se_module")
+#: What attachments have besides their fields ([crm°], bigin-api.md 3.9).
+FILE_KEYS = ("$file_id", "$type", "$link_url")
 
 
 class Plan:
@@ -39,7 +41,7 @@ class Plan:
 
     def row(self, record: Record) -> dict[str, Any]:
         """The record as a dict: exactly the plan's fields and ``id``."""
-        row: dict[str, Any] = dict(zip(self.plain, map(record.values.get, self.plain)))
+        row: dict[str, Any] = dict(zip(self.plain, map(record.values.get, self.plain), strict=True))
         for name in self.booleans:
             if row[name] is None:
                 row[name] = False
@@ -107,6 +109,8 @@ class Reader:
                     booleans.append(name)
             elif name in PARENT_MODULE_KEYS and self._store.has_parent(module):
                 special.append((name, self._parent_module))
+            elif name in FILE_KEYS and module == "Attachments":
+                plain.append(name)
         if self._store.has_parent(module):
             word = "$se_module" if module in ("Notes", "Attachments") else "$related_module"
             if self._store.switches.activity_parent == "What_Id":
@@ -116,6 +120,37 @@ class Reader:
                 special.append((word, self._parent_module))
         plan.plain, plan.booleans, plan.special = tuple(plain), tuple(booleans), tuple(special)
         return plan
+
+    # A plan ends with the generation it was made for, so what it has looked up stays right.
+
+    def _lookup(self, name: str, target: str) -> Render:
+        """A lookup; an empty result is not kept, the target may come."""
+        reference, known = self._store.reference, dict[str, Any]()
+
+        def lookup(record: Record) -> Any:
+            id = record.values.get(name)
+            if id is None:
+                return None
+            found = known.get(id)
+            if found is None:
+                found = reference(target, id)
+                if found is not None:
+                    known[id] = found
+            return found
+
+        return lookup
+
+    def _tags(self, module: str) -> Render:
+        tag_refs, known = self._store.tag_refs, dict[Any, Any]()
+
+        def tags(record: Record) -> Any:
+            names = record.values.get("Tag", ())
+            found = known.get(names)
+            if found is None:
+                found = known[names] = tag_refs(module, names)
+            return found
+
+        return tags
 
     @staticmethod
     def _parent_module(record: Record) -> Any:
@@ -131,7 +166,7 @@ class Reader:
         if name == "Pipeline" and module == "Pipelines":
             return lambda record: store.pipeline_ref(record.values.get("Pipeline"))
         if name == "Tag":
-            return lambda record: store.tag_refs(module, record.values.get("Tag", ()))
+            return self._tags(module)
         if name == "Associated_Products" and module == "Pipelines":
             if one or store.switches.subforms_in_lists:
                 return lambda record: store.line_items(record.id)
@@ -145,10 +180,10 @@ class Reader:
 
             return moment
         if field.data_type == "lookup":
-            target = field.lookup
-            return lambda record: store.reference(target, record.values.get(name))
+            return self._lookup(name, field.lookup)
         if field.data_type in ("ownerlookup", "userlookup"):
-            return lambda record: store.user_ref(record.values.get(name))
+            users = store.user_refs()
+            return lambda record: users.get(record.values.get(name))
         if field.data_type == "multi_module_lookup":
             return lambda record: store.parent_ref(module, record.values.get(PARENT))
         if field.data_type == "multiselectpicklist":
@@ -163,34 +198,40 @@ class Reader:
 
             return several
         if field.data_type == "multiuserlookup":
-            return lambda record: [store.user_ref(id) for id in record.values.get(name, ())]
+            users = store.user_refs()
+            return lambda record: [users[id] for id in record.values.get(name, ())]
         return None
 
 
-def _time(attribute: str) -> Callable[[Store], Render]:
-    def make(store: Store) -> Render:
-        text = store.zone.text
-
-        def render(record: Record) -> Any:
-            value = getattr(record, attribute)
-            return None if value is None else text(value)
-
-        return render
-
-    return make
+def _created_time(store: Store) -> Render:
+    text = store.zone.text
+    return lambda record: text(record.created)
 
 
-def _user(attribute: str) -> Callable[[Store], Render]:
-    def make(store: Store) -> Render:
-        return lambda record: store.user_ref(getattr(record, attribute))
+def _modified_time(store: Store) -> Render:
+    text = store.zone.text
+    return lambda record: text(record.modified)
 
-    return make
+
+def _activity_time(store: Store) -> Render:
+    text = store.zone.text
+    return lambda record: None if record.activity is None else text(record.activity)
+
+
+def _created_by(store: Store) -> Render:
+    users = store.user_refs()
+    return lambda record: users.get(record.created_by)
+
+
+def _modified_by(store: Store) -> Render:
+    users = store.user_refs()
+    return lambda record: users.get(record.modified_by)
 
 
 _SYSTEM: dict[str, Callable[[Any], Render]] = {
-    "Created_Time": _time("created"),
-    "Modified_Time": _time("modified"),
-    "Last_Activity_Time": _time("activity"),
-    "Created_By": _user("created_by"),
-    "Modified_By": _user("modified_by"),
+    "Created_Time": _created_time,
+    "Modified_Time": _modified_time,
+    "Last_Activity_Time": _activity_time,
+    "Created_By": _created_by,
+    "Modified_By": _modified_by,
 }

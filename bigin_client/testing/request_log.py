@@ -10,7 +10,7 @@ from typing import Any, Final
 from bigin_client.testing.wire import Request, encode
 
 #: Headers that tests and the audit look at.
-KEPT: Final = (
+KEPT: Final[tuple[str, ...]] = (
     "user-agent", "maton-connection", "if-modified-since", "if-unmodified-since", "content-type",
     "accept-encoding", "content-length",
 )  # fmt: skip
@@ -78,7 +78,9 @@ class LogEntry:
 
 def kept_headers(request: Request) -> dict[str, str]:
     """Headers worth keeping; of the key only that there was one."""
-    found = {name: request.headers[name] for name in KEPT if name in request.headers}
+    found: dict[str, str] = {
+        name: request.headers[name] for name in KEPT if name in request.headers
+    }
     if "authorization" in request.headers:
         found["authorization"] = "present"
     return found

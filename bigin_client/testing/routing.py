@@ -158,7 +158,7 @@ def _fits(pattern: str, segments: list[str]) -> tuple[str, ...] | None:
     if len(wanted) != len(segments):
         return None
     parts = []
-    for want, have in zip(wanted, segments):
+    for want, have in zip(wanted, segments, strict=True):
         if want == "*":
             parts.append(have)
         elif want != have:
@@ -189,9 +189,9 @@ def _shape(rest: list[str]) -> tuple[str, tuple[str, ...]]:
     joined = "/".join(("*", *rest[1:]))
     if joined in _MODULE_PATHS:
         return joined, (rest[0],)
-    if len(rest) == 2:  # noqa: PLR2004 - record and list
+    if len(rest) == 2:
         return "*/#", (rest[0], rest[1])
-    if len(rest) == 3:  # noqa: PLR2004 - record, list and related record
+    if len(rest) == 3:
         if rest[1] in ("Notes", "Attachments"):
             return f"*/{rest[1]}/*", (rest[0], rest[2])
         return "*/#/*", (rest[0], rest[1], rest[2])

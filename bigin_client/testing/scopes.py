@@ -1,8 +1,8 @@
 """What a connection may do: words for the OAuth scopes of bigin-api.md section 8.
 
-A word is a module in lower case ("contacts", "notes", "attachments") or a family ("settings.fields",
-"users", "org", "securesearch", "coql", "bulk", "deleted"). ``word.read`` and so on stand for a
-single operation of it.
+A word is a module in lower case ("contacts", "notes", "attachments") or a family
+("settings.fields", "users", "org", "securesearch", "coql", "bulk", "deleted"). ``word.read`` and
+so on stand for a single operation of it.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import socket
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import BinaryIO, Final
+from typing import Final, Protocol
 
 from bigin_client.testing.wire import Delivery, Request, Response
 
@@ -24,6 +24,14 @@ _MAX_LINE: Final = 65_536
 _REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
 #: Bodies below this are not worth compressing.
 _GZIP_FROM: Final = 1_000
+
+
+class _Reader(Protocol):
+    """What is needed of a connection's reading end."""
+
+    def readline(self, size: int, /) -> bytes: ...
+
+    def read(self, size: int, /) -> bytes: ...
 
 
 class BadRequest(Exception):
@@ -179,7 +187,7 @@ class Server:
 _WHOLE: Final = Delivery()
 
 
-def _read(reader: BinaryIO, client: socket.socket) -> Request | None:
+def _read(reader: _Reader, client: socket.socket) -> Request | None:
     """The next request, or None when the client has closed."""
     line = reader.readline(_MAX_LINE)
     while line in (b"\r\n", b"\n"):
@@ -187,7 +195,7 @@ def _read(reader: BinaryIO, client: socket.socket) -> Request | None:
     if not line:
         return None
     parts = line.decode("latin-1").split()
-    if len(parts) != 3 or not parts[2].startswith("HTTP/1."):  # noqa: PLR2004 - a request line
+    if len(parts) != 3 or not parts[2].startswith("HTTP/1."):
         raise BadRequest("no HTTP request line")
     headers: dict[str, str] = {}
     while True:
@@ -212,7 +220,7 @@ def _read(reader: BinaryIO, client: socket.socket) -> Request | None:
     return Request.from_target(parts[0], parts[1], headers, body)
 
 
-def _chunks(reader: BinaryIO) -> bytes:
+def _chunks(reader: _Reader) -> bytes:
     body = bytearray()
     while True:
         size = int(reader.readline(_MAX_LINE).split(b";")[0] or b"0", 16)

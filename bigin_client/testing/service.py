@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from bigin_client.testing import deleted, listing, metadata, writing
+from bigin_client.testing import (
+    attachments,
+    bulk,
+    coql,
+    deleted,
+    listing,
+    metadata,
+    notes,
+    related,
+    search,
+    tags,
+    writing,
+)
 from bigin_client.testing.call import Call, Handler
 from bigin_client.testing.refusals import Refusal
 from bigin_client.testing.routing import BULK, Route
@@ -29,6 +41,33 @@ HANDLERS: Final[dict[str, Handler]] = {
     "upsert": writing.upsert_records,
     "delete": writing.delete_records,
     "deleted": deleted.deleted_records,
+    "search": search.search_records,
+    "count": search.count_records,
+    "coql": coql.query_records,
+    "related": related.related_records,
+    "link": related.link,
+    "unlink": related.unlink,
+    "notes": notes.notes_of,
+    "insert_notes": notes.insert_notes,
+    "update_note": notes.update_note,
+    "delete_note": notes.delete_note,
+    "attachments": attachments.attachments_of,
+    "upload_attachment": attachments.upload,
+    "download_attachment": attachments.download,
+    "delete_attachment": attachments.delete,
+    "photo": attachments.photo,
+    "upload_photo": attachments.upload_photo,
+    "delete_photo": attachments.delete_photo,
+    "tags": tags.tags,
+    "create_tags": tags.create_tags,
+    "update_tag": tags.update_tag,
+    "delete_tag": tags.delete_tag,
+    "tag_count": tags.tag_count,
+    "add_tags": tags.add_tags,
+    "remove_tags": tags.remove_tags,
+    "bulk_create": bulk.create,
+    "bulk_status": bulk.status,
+    "bulk_result": bulk.result,
 }
 
 
@@ -44,9 +83,7 @@ def serve(call: Call, route: Route) -> Response:
     if switches.limit_retry_after is not None:
         later = {"Retry-After": str(switches.limit_retry_after)}
     if account.running > account.concurrency:
-        raise Refusal(
-            "TOO_MANY_REQUESTS", {"concurrency": account.concurrency}, headers=later
-        )
+        raise Refusal("TOO_MANY_REQUESTS", {"concurrency": account.concurrency}, headers=later)
     if call.request.route.startswith(BULK) and not switches.bulk_routed:
         raise Refusal("INVALID_URL_PATTERN")
     if route.module:
@@ -54,10 +91,7 @@ def serve(call: Call, route: Route) -> Response:
     _check_scopes(call, route)
     if account.credits.left <= 0:
         raise Refusal(switches.credits_exhausted_code, {}, status=429, headers=later)
-    handler = HANDLERS.get(route.operation)
-    if handler is None:
-        raise Refusal("INVALID_URL_PATTERN")
-    response = handler(call)
+    response = HANDLERS[route.operation](call)
     account.credits.spend(call.cost)
     return response
 
@@ -75,6 +109,9 @@ def _check_module(call: Call, route: Route) -> None:
         "upsert": module.creatable and module.editable,
         "delete": module.deletable,
     }
+    if call.module == "Attachments":
+        # Files come by upload to a record; a row of JSON makes none.
+        able["insert"] = able["upsert"] = False
     if not able.get(route.operation, True):
         raise Refusal("INVALID_REQUEST_METHOD", status=call.switches.wrong_method_status)
 

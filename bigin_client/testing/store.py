@@ -12,26 +12,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from bigin_client.testing.catalogue import HERITAGE, module_word
-from bigin_client.testing.clock import Clock, OrgZone, parse_datetime, to_epoch
+from bigin_client.testing.clock import Clock, OrgZone, to_epoch
 from bigin_client.testing.custom_fields import unknown_type
-from bigin_client.testing.fields import Field, PickValue
+from bigin_client.testing.fields import Field
 from bigin_client.testing.ids import IdSource
 from bigin_client.testing.modules import Module
 from bigin_client.testing.people import User
-from bigin_client.testing.reading import PARENT, Plan, Reader
+from bigin_client.testing.reading import FILE_KEYS, PARENT, PARENT_MODULE_KEYS, Plan, Reader
+from bigin_client.testing.references import References
+from bigin_client.testing.store_rows import SYSTEM, copied, field_of, own, stored
 from bigin_client.testing.switches import Switches
 from bigin_client.testing.table import Deleted, Record, Table
 
 _ACTIVITIES: Final = ("Tasks", "Events", "Calls")
-_SYSTEM: Final = frozenset(
-    {"id", "Created_Time", "Modified_Time", "Created_By", "Modified_By", "Last_Activity_Time"}
-)
 DAY: Final = 86_400
 _UNKNOWN: Final = unknown_type().api_name
 
 
-class Store:
+class Store(References):
     """Modules and records of one account.
 
     Args:
@@ -71,20 +69,21 @@ class Store:
         #: Moves when a name, tag, user or field changes: what readers see of other records.
         self.generation = 0
 
-    # --- what tests use ------------------------------------------------------------------------
+    # --- what tests use -----------------------------------------------------------------------
 
     def records(self, module: str) -> list[dict[str, Any]]:
         """All live records in the read form, every field, ordered by id."""
         with self.lock:
             plan = self.reader.plan(module)
             live = self.tables[module].live
-            return [plan.row(live[id]) for id in sorted(live)]
+            # Copies: readers share the objects inside of rows.
+            return [own(plan.row(live[id])) for id in sorted(live)]
 
     def get(self, module: str, id: str) -> dict[str, Any] | None:
         """One live record in the read form, or None."""
         with self.lock:
             record = self.tables[module].live.get(id)
-            return None if record is None else self.reader.plan(module).row(record)
+            return None if record is None else own(self.plan(module).row(record))
 
     def count(self, module: str) -> int:
         """Number of live records."""
@@ -101,7 +100,7 @@ class Store:
         with self.lock:
             when = self.clock.seconds() if at is None else to_epoch(at)
             user = by or self.users[0].id
-            values = self._stored(module, row)
+            values = stored(self, module, row)
             values.setdefault("Owner", user)
             record = Record(self.ids.next(), values, when, when, user, user, when)
             self.write(module, record, new=True)
@@ -128,7 +127,7 @@ class Store:
         """
         with self.lock:
             record = self.tables[module].live[id]
-            values = {**record.values, **self._stored(module, changes)}
+            values = {**record.values, **stored(self, module, changes)}
             values = {name: value for name, value in values.items() if value is not None}
             when = self.clock.seconds() if at is None else to_epoch(at)
             if touch:
@@ -188,10 +187,10 @@ class Store:
             kept = [
                 item
                 for item in self.modules["Products"].fields.values()
-                if item.api_name in _SYSTEM or item.api_name in ("Owner", "Tag")
+                if item.api_name in SYSTEM or item.api_name in ("Owner", "Tag")
             ]
             number = sum(1 for item in self.modules.values() if item.generated_type == "custom")
-            index = {item.api_name: _copied(item) for item in (*kept, *given)}
+            index = {item.api_name: copied(item) for item in (*kept, *given)}
             module = Module(
                 api_name,
                 singular or api_name,
@@ -219,7 +218,7 @@ class Store:
     def add_field(self, module: str, field: Field | Mapping[str, Any]) -> Field:
         """Add a field to a module; existing records have it empty."""
         with self.lock:
-            made = _field(field)
+            made = field_of(field)
             made.id = made.id or self.ids.next()
             for value in made.picklist:
                 value.id = value.id or self.ids.next()
@@ -234,7 +233,7 @@ class Store:
             self.tables[module].forget_index(api_name)
             self.generation += 1
 
-    # --- what the service's rules use ------------------------------------------------------------
+    # --- what the service's rules use ---------------------------------------------------------
 
     def fields(self, module: str) -> dict[str, Field]:
         """Fields that ``settings/fields`` lists, by API name."""
@@ -259,11 +258,18 @@ class Store:
         """Whether records of the module hang on a record of any module."""
         return module in ("Notes", "Attachments", *_ACTIVITIES)
 
+    def dollar_keys(self, module: str) -> tuple[str, ...]:
+        """Keys beside the fields that a list may be asked for."""
+        if module == "Attachments":
+            return (*PARENT_MODULE_KEYS, *FILE_KEYS)
+        return PARENT_MODULE_KEYS if self.has_parent(module) else ()
+
     def reading_state(self) -> tuple[Any, ...]:
         """What a plan depends on besides its fields; a change makes plans stale."""
         switches = self.switches
         return (
             self.generation,
+            len(self.users),
             self.zone,
             switches.activity_parent,
             switches.pipeline_read,
@@ -278,95 +284,9 @@ class Store:
         """How to read these fields."""
         return self.reader.plan(module, fields, one=one)
 
-    def display(self, module: str, record: Record) -> str:
-        """The name under which lookups show a record."""
-        definition = self.modules[module]
-        value = record.values.get(definition.display)
-        if module == "Associated_Products":
-            reference = self.reference("Products", value)
-            return str(reference["name"]) if reference else ""
-        return "" if value is None else str(value)
-
-    def reference(self, module: str, id: str | None) -> dict[str, Any] | None:
-        """``{name, id}`` of a lookup's target; the name is the present one (9.49)."""
-        if id is None:
-            return None
-        table = self.tables.get(module)
-        if table is None:
-            return None
-        record = table.live.get(id)
-        if record is None:
-            if self.switches.lookup_to_deleted == "null":
-                return None
-            gone = table.gone.get(id)
-            return {"name": self.display(module, gone.record) if gone else None, "id": id}
-        return {"name": self.display(module, record), "id": id}
-
-    def parent_ref(self, child: str, parent: tuple[str, str] | None) -> dict[str, Any] | None:
-        """``{name, id}`` of an activity's or note's parent."""
-        if parent is None:
-            return None
-        found = self.reference(parent[0], parent[1])
-        if found is not None and child == "Notes" and self.switches.notes_parent == "v8":
-            module = self.modules[parent[0]]
-            found["module"] = {"api_name": module_word(parent[0]), "id": module.id}
-        return found
-
-    def user(self, id: str | None) -> User | None:
-        """A user by id."""
-        return next((user for user in self.users if user.id == id), None)
-
-    def user_ref(self, id: str | None, *, email: bool = True) -> dict[str, Any] | None:
-        """``{name, id, email}`` of a user; ``{name, id}`` in write results [rec]."""
-        for user in self.users:
-            if user.id == id:
-                found = {"name": user.full_name, "id": user.id}
-                if email:
-                    found["email"] = user.email
-                return found
-        return None
-
-    def pipeline_ref(self, layout_id: str | None) -> Any:
-        """A Team Pipeline as ``Pipeline`` shows it."""
-        if layout_id is None:
-            return None
-        if self.switches.pipeline_read == "id":
-            return layout_id
-        layout = self.modules["Pipelines"].layout(layout_id)
-        return {"name": layout.name if layout else None, "id": layout_id}
-
-    def tag_refs(self, module: str, names: Iterable[str]) -> list[dict[str, Any]]:
-        """Tags of a record: ``{name, id, color_code}``."""
-        known = self.tags.get(module, {})
-        found = (known.get(name.casefold()) for name in names)
-        return [
-            {"name": tag["name"], "id": tag["id"], "color_code": tag["color_code"]}
-            for tag in found
-            if tag is not None
-        ]
-
-    def define_tag(self, module: str, name: str) -> str:
-        """Make sure that a tag exists (9.51) and return its name as defined."""
-        known = self.tags.setdefault(module, {})
-        tag = known.get(name.casefold())
-        if tag is None:
-            now = self.clock.seconds()
-            tag = {
-                "name": name, "id": self.ids.next(), "color_code": None, "created_time": now,
-                "modified_time": now, "by": self.users[0].id,
-            }  # fmt: skip
-            known[name.casefold()] = tag
-        return str(tag["name"])
-
-    def line_items(self, deal: str) -> list[dict[str, Any]]:
-        """Subform rows of a deal, each with an id of its own (bigin-api.md section 4)."""
-        table = self.tables["Associated_Products"]
-        plan = self.reader.plan("Associated_Products")
-        return [plan.row(table.live[id]) for id in table.find("Parent_Id", deal)]
-
     def write(self, module: str, record: Record, *, new: bool = False) -> None:
         """Put a record's new state in place; computed fields follow."""
-        self._compute(module, record, new)
+        self.compute(module, record, new=new)
         former = self.tables[module].live.get(record.id)
         self.tables[module].put(record, self.clock.timestamp())
         renamed = former is not None and self.display(module, former) != self.display(
@@ -375,7 +295,7 @@ class Store:
         if renamed or module == "Associated_Products":
             self.generation += 1
 
-    def _compute(self, module: str, record: Record, new: bool) -> None:
+    def compute(self, module: str, record: Record, *, new: bool) -> None:
         """Full_Name, formulas and serial numbers, which the service keeps."""
         values = record.values
         if module == "Contacts":
@@ -448,7 +368,7 @@ class Store:
                 self.remove(child, hanging, at, by, permanent)
 
     def kind(self, gone: Deleted) -> str:
-        """"recycle" or "permanent", by the clock (9.59)."""
+        """Whether a deletion is "recycle" or "permanent", by the clock (9.59)."""
         age = self.clock.seconds() - gone.at
         past = age >= self.switches.recycle_days * DAY
         return "permanent" if gone.permanent or past else "recycle"
@@ -473,62 +393,3 @@ class Store:
             "created_by": self.user_ref(gone.record.created_by, email=False),
             "deleted_time": self.zone.text(gone.at),
         }
-
-    # --- conversions of rows that tests hand over --------------------------------------------------
-
-    def _stored(self, module: str, row: Mapping[str, Any]) -> dict[str, Any]:
-        values: dict[str, Any] = {}
-        fields = self.fields(module)
-        for name, value in row.items():
-            field = fields.get(name)
-            if field is None or name in _SYSTEM:
-                if name in ("$related_module", "$se_module"):
-                    continue
-                if name not in _SYSTEM and not name.startswith("$"):
-                    raise KeyError(f"{module} has no field {name}")
-                continue
-            key = PARENT if field.data_type == "multi_module_lookup" else name
-            values[key] = None if value is None else self._one(module, field, value, row)
-        return values
-
-    def _one(self, module: str, field: Field, value: Any, row: Mapping[str, Any]) -> Any:
-        kind = field.data_type
-        if field.data_type == "multi_module_lookup":
-            word = str(row.get("$related_module") or row.get("$se_module") or "Contacts")
-            return (HERITAGE.get(word, word), _id_of(value))
-        if field.api_name == "Tag":
-            names = [item["name"] if isinstance(item, Mapping) else item for item in value]
-            return tuple(self.define_tag(module, name) for name in names)
-        if kind in ("lookup", "ownerlookup", "userlookup") or field.api_name == "Pipeline":
-            return _id_of(value)
-        if kind in ("multiselectlookup", "multiuserlookup"):
-            return tuple(_id_of(item) for item in value)
-        if kind == "datetime":
-            if isinstance(value, datetime):
-                return to_epoch(value)
-            return parse_datetime(value) if isinstance(value, str) else value
-        return value
-
-
-def _id_of(value: Any) -> str:
-    return str(value["id"]) if isinstance(value, Mapping) else str(value)
-
-
-def _copied(field: Field) -> Field:
-    return Field(**{**vars(field), "picklist": list(field.picklist)})
-
-
-def _field(given: Field | Mapping[str, Any]) -> Field:
-    """A field from its definition, or from a mapping with its arguments (the admin surface)."""
-    if isinstance(given, Field):
-        return given
-    values = dict(given)
-    picks = [
-        item if isinstance(item, PickValue) else PickValue(**item)
-        if isinstance(item, Mapping)
-        else PickValue(str(item))
-        for item in values.pop("picklist", ())
-    ]
-    return Field(**values, picklist=picks, custom=True) if "custom" not in values else Field(
-        **values, picklist=picks
-    )

@@ -34,7 +34,7 @@ def _switch(default: Any, reference: str, meaning: str, *others: Any, free: bool
 class Switches:
     """The service's open questions; every field may be set at run time."""
 
-    # --- gateway -----------------------------------------------------------------------------
+    # --- gateway ------------------------------------------------------------------------------
     no_connection_status: int = _switch(
         400, "9.3", "Status when the account has no usable connection for the app", 412
     )
@@ -72,16 +72,14 @@ class Switches:
     )
     gzip: bool = _switch(False, "assumed", "Compress replies for clients that accept it", True)
 
-    # --- paths, modules, scopes ----------------------------------------------------------------
+    # --- paths, modules, scopes ---------------------------------------------------------------
     unknown_module: str = _switch(
         "INVALID_MODULE",
         "9.8, 9.9, 11.2",
         "Answer to a first path segment that is no module, or to Social: 400 or 404",
         "INVALID_URL_PATTERN",
     )
-    wrong_method_status: int = _switch(
-        400, "section 6", "Status of INVALID_REQUEST_METHOD", 405
-    )
+    wrong_method_status: int = _switch(400, "section 6", "Status of INVALID_REQUEST_METHOD", 405)
     search_needs_scope: bool = _switch(
         True, "9.5", "Search needs ZohoSearch.securesearch besides the module's scope", False
     )
@@ -89,13 +87,15 @@ class Switches:
         True, "maton A2", "The gateway routes /bigin/bulk/v2; otherwise 404", False
     )
 
-    # --- list ------------------------------------------------------------------------------------
+    bulk_seconds: float = _switch(
+        2.0, "assumed", "Seconds, by the clock, that a bulk read job takes", free=True
+    )
+
+    # --- list ---------------------------------------------------------------------------------
     too_many_fields: str = _switch(
         "refused", "9.11", "51 names in fields: 400 LIMIT_EXCEEDED, or accepted", "accepted"
     )
-    unknown_field_in_list: str = _switch(
-        "ignored", "9.13", "An unknown name in fields", "refused"
-    )
+    unknown_field_in_list: str = _switch("ignored", "9.13", "An unknown name in fields", "refused")
     id_in_fields: str = _switch(
         "counts", "11.5", "An explicit id in fields counts towards the 50", "free"
     )
@@ -140,9 +140,7 @@ class Switches:
     other_sort: str = _switch(
         "refused", "11.3", "sort_by other than id, Created_Time, Modified_Time", "accepted"
     )
-    lone_sort_order: str = _switch(
-        "refused", "11.3", "sort_order without sort_by", "accepted"
-    )
+    lone_sort_order: str = _switch("refused", "11.3", "sort_order without sort_by", "accepted")
     cvid_with_sort: str = _switch(
         "refused", "9.28", "cvid with sort_by: 400, or the sort is ignored", "sort ignored"
     )
@@ -157,9 +155,7 @@ class Switches:
     if_modified_since_bound: str = _switch(
         ">", "9.25", "Rows modified after the header's time, or at it too", ">="
     )
-    not_modified_status: int = _switch(
-        304, "9.25", "Status when nothing was modified since", 204
-    )
+    not_modified_status: int = _switch(304, "9.25", "Status when nothing was modified since", 204)
     modified_since_past_end: int = _switch(
         204, "11.6", "Page past the end of an If-Modified-Since list", 304
     )
@@ -171,7 +167,7 @@ class Switches:
         "always",
     )  # fmt: skip
 
-    # --- forms on read -----------------------------------------------------------------------------
+    # --- forms on read ------------------------------------------------------------------------
     pipeline_read: str = _switch(
         "object", "10.6", "Pipeline on read: {name,id} or the bare id", "id"
     )
@@ -194,30 +190,23 @@ class Switches:
     notes_of_deleted: str = _switch(
         "deleted", "11.11", "Notes of a deleted record go along, or stay", "kept"
     )
-    empty_multiselect: str = _switch(
-        "null", "11.12", "An empty multi-select on read", "[]"
-    )
+    empty_multiselect: str = _switch("null", "11.12", "An empty multi-select on read", "[]")
     count_form: str = _switch("number", "section 3.7", "actions/count as a number or text", "text")
 
-    # --- get one -------------------------------------------------------------------------------------
     malformed_id: str = _switch(
         "refused", "9.30", "A record id that is no number: 400 INVALID_DATA, or 204", "204"
     )
 
-    # --- write -----------------------------------------------------------------------------------------
+    # --- write --------------------------------------------------------------------------------
     pipelines_mandatory: str = _switch(
         "trio",
         "9.14",
-        "Mandatory on Pipelines: Deal_Name, Sub_Pipeline, Stage, or the seed's Pipeline_Name, Stage",
+        "Mandatory: Deal_Name, Sub_Pipeline, Stage; or the seed's Pipeline_Name, Stage",
         "seed",
     )
     mixed_status: int = _switch(202, "9.35", "Status of a batch with good and bad rows", 200, 207)
-    single_failure_status: int = _switch(
-        400, "9.36", "Status when the only row fails", 202
-    )
-    all_failed_status: int = _switch(
-        202, "11.7", "Status when each of several rows fails", 400
-    )
+    single_failure_status: int = _switch(400, "9.36", "Status when the only row fails", 202)
+    all_failed_status: int = _switch(202, "11.7", "Status when each of several rows fails", 400)
     upsert_insert_status: int = _switch(
         201, "9.43", "Status of an upsert that inserted every row", 200
     )
@@ -233,9 +222,7 @@ class Switches:
     wrong_type: str = _switch(
         "refused", "9.39", "A wrong JSON type: INVALID_DATA, or text is converted", "converted"
     )
-    unique_on_insert: bool = _switch(
-        True, "10.5", "A plain insert checks unique fields", False
-    )
+    unique_on_insert: bool = _switch(True, "10.5", "A plain insert checks unique fields", False)
     duplicate_details: str = _switch(
         "duplicate_record", "9.40", "Form of DUPLICATE_DATA details", "id"
     )
@@ -249,9 +236,7 @@ class Switches:
     upsert_several_matches: str = _switch(
         "oldest", "11.8", "Several records match an upsert row", "error"
     )
-    upsert_id_in_row: str = _switch(
-        "ignored", "11.8", "An id in an upsert row", "used"
-    )
+    upsert_id_in_row: str = _switch("ignored", "11.8", "An id in an upsert row", "used")
     upsert_check_field_not_unique: str = _switch(
         "refused", "11.8", "duplicate_check_fields names a field that is not unique", "accepted"
     )
@@ -261,9 +246,7 @@ class Switches:
     noop_upsert_touches: bool = _switch(
         True, "9.46", "An upsert without a change moves Modified_Time", False
     )
-    cascade_contacts: bool = _switch(
-        True, "9.48", "Deleting a company deletes its contacts", False
-    )
+    cascade_contacts: bool = _switch(True, "9.48", "Deleting a company deletes its contacts", False)
     cascade_in_feed: bool = _switch(
         True, "10.8", "Cascade deletions are listed in the deleted feed", False
     )
@@ -299,15 +282,11 @@ class Switches:
     null_mandatory: str = _switch(
         "INVALID_DATA", "section 4", "null for a mandatory field", "MANDATORY_NOT_FOUND"
     )
-    zulu_offset: str = _switch(
-        "accepted", "section 4", "Z as the offset of a date-time", "refused"
-    )
+    zulu_offset: str = _switch("accepted", "section 4", "Z as the offset of a date-time", "refused")
     json_path: str = _switch(
         "$.data[0].Field", "11.13", "Form of json_path in details", "data[0].Field", "none"
     )
-    type_names: str = _switch(
-        "data types", "11.13", "Names in expected_data_type", "json types"
-    )
+    type_names: str = _switch("data types", "11.13", "Names in expected_data_type", "json types")
     trims_text: bool = _switch(
         False, "10.13", "Text is stored without leading and trailing blanks", True
     )
@@ -316,13 +295,11 @@ class Switches:
         "ignored",
     )  # fmt: skip
 
-    # --- deleted feed ------------------------------------------------------------------------------------
+    # --- deleted feed -------------------------------------------------------------------------
     deleted_notes: str = _switch(
         "INVALID_MODULE", "9.59", "Notes/deleted: refused, or served like the seven", "served"
     )
-    deleted_order: str = _switch(
-        "newest first", "11.14", "Order of the deleted feed", "ascending"
-    )
+    deleted_order: str = _switch("newest first", "11.14", "Order of the deleted feed", "ascending")
     deleted_page_limit: int | None = _switch(
         2_000, "11.14", "Rows that the feed's page numbers reach", None, free=True
     )
@@ -336,22 +313,16 @@ class Switches:
         60, "section 3.4", "Days that a permanent deletion stays listed", free=True
     )
 
-    # --- search, COQL ------------------------------------------------------------------------------------
-    index_lag: float = _switch(
-        15.0, "9.55", "Seconds until search sees a write", 0.0, free=True
-    )
+    # --- search, COQL -------------------------------------------------------------------------
+    index_lag: float = _switch(15.0, "9.55", "Seconds until search sees a write", 0.0, free=True)
     search_equals: str = _switch(
         "words", "9.57", "equals on text finds rows containing all the words, or exactly", "exact"
     )
-    search_past_2000: str = _switch(
-        "refused", "9.56", "Search rows past 2,000: 400, or 204", "204"
-    )
+    search_past_2000: str = _switch("refused", "9.56", "Search rows past 2,000: 400, or 204", "204")
     coql_error: str = _switch(
         "SYNTAX_ERROR", "9.58", "Code for a query that does not parse", "INVALID_QUERY"
     )
-    coql_needs_where: bool = _switch(
-        True, "11.15", "COQL refuses a query without WHERE", False
-    )
+    coql_needs_where: bool = _switch(True, "11.15", "COQL refuses a query without WHERE", False)
     coql_lag: str = _switch(
         "none", "11.15", "COQL sees writes at once, or with the search index's lag", "as search"
     )
@@ -359,14 +330,12 @@ class Switches:
         "id", "11.15", "Lookups in COQL rows: {id}, or {name,id}", "name and id"
     )
 
-    # --- limits --------------------------------------------------------------------------------------------
+    # --- limits -------------------------------------------------------------------------------
     credits_header: str = _switch(
         "past half", "9.7", "X-API-CREDITS-REMAINING: past 50 % used, never, or always",
         "never", "always",
     )  # fmt: skip
-    refused_calls_cost: int = _switch(
-        0, "11.16", "Credits of a call that was refused", 1
-    )
+    refused_calls_cost: int = _switch(0, "11.16", "Credits of a call that was refused", 1)
     limit_retry_after: int | None = _switch(
         None, "9.60", "Retry-After (s) with the service's own 429", 2, free=True
     )
@@ -374,7 +343,6 @@ class Switches:
         "TOO_MANY_REQUESTS", "9.60", "Code when the day's credits are spent", "LIMIT_EXCEEDED"
     )
 
-    # --- metadata ------------------------------------------------------------------------------------------
     unknown_data_types: bool = _switch(
         False, "issue 4", "Contacts carry a field of a data type nobody has heard of", True
     )
@@ -411,18 +379,6 @@ class Switches:
                 "others": list(item.metadata["others"]),
             }
             for item in dataclasses.fields(cls)
-        }
-
-    @classmethod
-    def of_section(cls, section: str) -> dict[str, tuple[Any, ...]]:
-        """The alternatives whose reference starts with ``section``, such as ``"11."``."""
-        chosen = cls.describe()
-        return {
-            name: others
-            for name, others in cls.alternatives().items()
-            if any(
-                part.strip().startswith(section) for part in chosen[name]["reference"].split(",")
-            )
         }
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 Pair = tuple[Any, str]
+#: Writes that wait for the search index before the old ones are worked in.
+_UNSEEN = 20_000
 
 
 class Record:
@@ -154,6 +156,8 @@ class Table:
         self.live[record.id] = record
         self._index(record)
         self._unseen.append((at, record.id, record))
+        if len(self._unseen) > _UNSEEN:
+            self.searchable(at - 3_600)
         self.version += 1
 
     def remove(self, id: str, at: float) -> Record | None:

@@ -197,9 +197,7 @@ class Checker:
                 raise self._wrong(field) from None
         self._typed(field, value, int, "integer")
         if len(str(abs(value))) > field.length:
-            raise RowRefusal(
-                "INVALID_DATA", self._at(field.api_name, maximum_length=field.length)
-            )
+            raise RowRefusal("INVALID_DATA", self._at(field.api_name, maximum_length=field.length))
         return value
 
     def number(self, field: Field, value: Any) -> Any:
@@ -226,9 +224,9 @@ class Checker:
             raise self._wrong(field)
         year, month, day = (int(part) for part in match.groups())
         leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
-        if not (1 <= month <= 12 and 1 <= day <= _MONTHS[month - 1]):  # noqa: PLR2004 - a year
+        if not (1 <= month <= 12 and 1 <= day <= _MONTHS[month - 1]):
             raise self._wrong(field)
-        if month == 2 and day == 29 and not leap:  # noqa: PLR2004 - the leap day
+        if month == 2 and day == 29 and not leap:
             raise self._wrong(field)
         return value
 
@@ -315,7 +313,7 @@ class Checker:
             value = value.get("id")
         if not isinstance(value, str):
             raise self._wrong(field, "jsonobject")
-        candidates = ("Contacts", "Accounts", "Pipelines", "Products")
+        candidates: tuple[str, ...] = ("Contacts", "Accounts", "Pipelines", "Products")
         if word is not None:
             candidates = (HERITAGE.get(word, word),)
             if word == "Pipelines" and self._module != "Notes":

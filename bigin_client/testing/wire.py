@@ -51,9 +51,7 @@ class Request:
     connection_id: str | None = None
 
     @classmethod
-    def from_target(
-        cls, method: str, target: str, headers: dict[str, str], body: bytes
-    ) -> Request:
+    def from_target(cls, method: str, target: str, headers: dict[str, str], body: bytes) -> Request:
         """Build a request from the request line's target."""
         path, _, query = target.partition("?")
         path = unquote(path)

@@ -49,7 +49,9 @@ def update_records(call: Call) -> Response:
     def work(row: Any, at: int) -> dict[str, Any]:
         id = row.get("id") if isinstance(row, dict) else None
         if id is None:
-            raise RowRefusal("MANDATORY_NOT_FOUND", {"api_name": "id", "json_path": f"$.data[{at}].id"})
+            raise RowRefusal(
+                "MANDATORY_NOT_FOUND", {"api_name": "id", "json_path": f"$.data[{at}].id"}
+            )
         record = call.store.tables[call.module].live.get(id) if isinstance(id, str) else None
         if record is None:
             raise RowRefusal("INVALID_DATA", {"id": id}, "the id given seems to be invalid")
@@ -115,7 +117,7 @@ def delete_records(call: Call) -> Response:
     return _reply(call, _each(call, ids, work), 200)
 
 
-# --- rows ----------------------------------------------------------------------------------------
+# --- rows -------------------------------------------------------------------------------------
 
 
 def _rows(call: Call) -> list[Any]:
@@ -145,14 +147,16 @@ def _each(call: Call, rows: list[Any], work: RowWork) -> list[dict[str, Any]]:
     """Do the rows one after the other; a refused one leaves the others alone (9.35)."""
     results = []
     for position, row in enumerate(rows):
-        try:
-            code = call.effects.row_errors.get(position)
-            if code is not None:
-                raise RowRefusal(code)
-            results.append(work(row, position))
-        except RowRefusal as refusal:
-            results.append(refusal.body())
+        code = call.effects.row_errors.get(position)
+        results.append(_row(work, row, position) if code is None else RowRefusal(code).body())
     return results
+
+
+def _row(work: RowWork, row: Any, position: int) -> dict[str, Any]:
+    try:
+        return work(row, position)
+    except RowRefusal as refusal:
+        return refusal.body()
 
 
 def _reply(call: Call, results: list[dict[str, Any]], good: int) -> Response:
@@ -296,7 +300,7 @@ def _unmodified_since(call: Call) -> int | None:
     return parse_datetime(text)
 
 
-# --- upsert ----------------------------------------------------------------------------------------
+# --- upsert -----------------------------------------------------------------------------------
 
 
 def _check_fields(call: Call) -> list[str]:
@@ -342,7 +346,9 @@ def _match(
         if folded is None:
             continue
         if (field, folded) in seen and switches.upsert_same_key == "refused":
-            raise RowRefusal("DUPLICATE_DATA", {"api_name": field, "json_path": f"$.data[{at}].{field}"})
+            raise RowRefusal(
+                "DUPLICATE_DATA", {"api_name": field, "json_path": f"$.data[{at}].{field}"}
+            )
         seen.add((field, folded))
         found = table.find(field, value)
         if len(found) > 1 and switches.upsert_several_matches == "error":
