@@ -1,0 +1,164 @@
+"""Rows out of JSON lines, CSV or Parquet files, one at a time."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import IO, Any, Final, cast
+
+import msgspec
+from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+from airflow_provider_bigin.files import storage
+from airflow_provider_bigin.files.formats import SUFFIXES, Format, split_suffix
+from bigin_client.errors import SettingsError
+
+#: Rows of a Parquet file that are in memory at a time.
+_BATCH: Final = 1_000
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A line that holds no row.
+
+    Attributes:
+        row: What there is of it, for the rejects file.
+        reason: In plain words, without its contents.
+    """
+
+    row: Mapping[str, Any]
+    reason: str
+
+
+Line = Mapping[str, Any] | Unreadable
+
+
+class Input:
+    """The files of one input, in order.
+
+    Args:
+        paths: Files, folders or manifests of an extract. Of a folder, the files that its
+            manifest lists; without one, all files of the format, by name.
+        conn_id: Airflow connection of the store.
+        form: ``jsonl``, ``csv`` or ``parquet``; None: what the names say.
+
+    Raises:
+        SettingsError: There is no such file, or its format is not known.
+    """
+
+    def __init__(self, paths: Sequence[str], conn_id: str | None, form: str | None) -> None:
+        if form is not None and form not in SUFFIXES.values():
+            known = ", ".join(dict.fromkeys(SUFFIXES.values()))
+            raise SettingsError(f"format must be one of: {known}")
+        self._form = form
+        self.files = [
+            file for path in paths for file in self._find(storage.at(path, conn_id), conn_id)
+        ]
+        if not self.files:
+            raise SettingsError("input_path names no file")
+
+    @property
+    def fingerprint(self) -> list[dict[str, Any]]:
+        """What tells this input from another: path, size and etag of each file."""
+        return [storage.fingerprint(f) for f in self.files]
+
+    def rows(self, skip: int = 0) -> Iterator[tuple[int, Line]]:
+        """Yield ``(position, row)`` from 1, without the first `skip`."""
+        position = 0
+        for file in self.files:
+            for line in self._lines(file):
+                position += 1
+                if position > skip:
+                    yield position, line
+
+    def _find(self, path: ObjectStoragePath, conn_id: str | None) -> list[ObjectStoragePath]:
+        if path.name.endswith("manifest.json"):
+            return self._listed(path, conn_id)
+        if not path.exists():
+            raise SettingsError(f"there is no file {path}", hint="See the task that writes it.")
+        if not path.is_dir():
+            return [path]
+        manifest = path / "_manifest.json"
+        if manifest.exists():
+            return self._listed(manifest, conn_id)
+        found = [p for p in path.iterdir() if p.is_file() and not p.name.startswith((".", "_"))]
+        named = [p for p in found if not self._form or split_suffix(p.name)[1] == self._form]
+        return sorted((p for p in named if split_suffix(p.name)[1]), key=str)
+
+    def _listed(self, manifest: ObjectStoragePath, conn_id: str | None) -> list[ObjectStoragePath]:
+        try:
+            files = json.loads(manifest.read_bytes())["files"]
+            return [storage.at(f["path"], conn_id) for f in files]
+        except (OSError, ValueError, KeyError, TypeError):
+            raise SettingsError(f"{manifest} is no manifest of an extract") from None
+
+    def _lines(self, file: ObjectStoragePath) -> Iterator[Line]:
+        named, zipped = split_suffix(file.name)[1:]
+        form = cast("Format | None", self._form or named)
+        if form is None:
+            raise SettingsError(f"{file}: the format is not known", hint="Set format='jsonl'.")
+        with file.open("rb") as opened:  # type: ignore[no-untyped-call]
+            if form == "parquet":
+                yield from _parquet(opened)
+                return
+            stream = cast("IO[bytes]", gzip.GzipFile(fileobj=opened)) if zipped else opened
+            try:
+                yield from _json_lines(stream) if form == "jsonl" else _csv(stream)
+            except (gzip.BadGzipFile, EOFError, UnicodeDecodeError) as error:
+                # Nobody knows which rows are missing: that is no reject, the input is broken.
+                raise SettingsError(
+                    f"{file} breaks off or is no {form} file ({type(error).__name__})"
+                ) from None
+
+
+def _json_lines(stream: IO[bytes]) -> Iterator[Line]:
+    for line in stream:
+        if not line.strip():
+            continue
+        try:
+            row = _decoder.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            yield Unreadable({"line": line.decode("utf-8", "replace").rstrip("\n")}, "no JSON")
+            continue
+        if isinstance(row, dict):
+            yield row
+        else:
+            yield Unreadable({"line": row}, "no JSON object")
+
+
+def _csv(stream: IO[bytes]) -> Iterator[Line]:
+    reader = csv.reader(io.TextIOWrapper(stream, encoding="utf-8-sig", newline=""), strict=True)
+    header: list[str] | None = None
+    try:
+        for cells in reader:
+            if not cells:
+                continue
+            if header is None:
+                header = cells
+                if len(set(header)) != len(header) or "" in header:
+                    raise SettingsError("the CSV header names a column twice, or not at all")
+            elif len(cells) == len(header):
+                yield dict(zip(header, cells, strict=True))
+            else:
+                yield Unreadable(
+                    {"cells": cells}, f"{len(cells)} cells where the header has {len(header)}"
+                )
+    except csv.Error as error:
+        raise SettingsError(f"line {reader.line_num} is no CSV: {error}") from None
+
+
+def _parquet(file: Any) -> Iterator[Line]:
+    try:
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise SettingsError(
+            "Parquet needs pyarrow", hint="Run: pip install 'bigin-connectors[parquet]'"
+        ) from None
+    for batch in pq.ParquetFile(file).iter_batches(batch_size=_BATCH):
+        yield from batch.to_pylist()

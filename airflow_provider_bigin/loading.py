@@ -1,0 +1,372 @@
+"""One load: rows into a module, with a checkpoint that outlives a try; the operators' work.
+
+The input is taken in stretches. Before the first row of a stretch is sent, the checkpoint says
+that it is in flight; when all its rows are settled, it says what became of them. A later try
+goes on behind the last settled row. After a try that was killed it first waits until no write
+can arrive any more, so that the engine's look at the account finds them all.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Final, Protocol
+
+from airflow_provider_bigin.files.reading import Line, Unreadable
+from airflow_provider_bigin.state.stores import Store
+from bigin_client import BiginClient, timestamps
+from bigin_client.errors import RejectedRecordsError
+from bigin_client.load import Loader, LoadOptions, LoadRun, Outcome, RowOutcome, RunOptions
+from bigin_client.load.options import parse_max_rejects
+from bigin_client.load.rows import Refusal, Row
+
+log = logging.getLogger(__name__)
+
+#: Rows that one step of the checkpoint covers.
+STRETCH: Final = 5_000
+#: Refused rows whose places a checkpoint remembers, to look at them again in a later try.
+MAX_REMEMBERED: Final = 5_000
+_PROGRESS: Final = 30.0
+_UNREADABLE: Final = "UNREADABLE_ROW"
+
+
+class RowSource(Protocol):
+    """Where the rows come from."""
+
+    @property
+    def fingerprint(self) -> Any:
+        """What tells this input from another, JSON-ready; None: it cannot be told."""
+        ...
+
+    def rows(self, skip: int = 0) -> Iterator[tuple[int, Line]]:
+        """Yield ``(position, row)`` from 1, without the first `skip`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Files:
+    """Files and limits of a load; see the operators' arguments."""
+
+    rejects_path: str | None = None
+    max_rejects: int | str = 0
+    plan_path: str | None = None
+    outcomes_path: str | None = None
+    dry_run: bool = False
+
+
+@dataclass
+class Progress:
+    """What the tries of a task instance have done so far.
+
+    Attributes:
+        input: The input's fingerprint.
+        position: Rows from the beginning that are settled.
+        outcomes: Of those rows.
+        rejects_by_code: Of those rows.
+        refused: Positions of refused rows; None: more than are remembered.
+        in_flight: Whether rows behind `position` may have been sent.
+        finished: The input was read to its end.
+        requests, credits, predicted, seconds: Of earlier tries.
+    """
+
+    input: Any
+    position: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    rejects_by_code: Counter[str] = field(default_factory=Counter)
+    refused: list[tuple[int, str, str]] | None = field(default_factory=list)
+    in_flight: bool = False
+    finished: bool = False
+    requests: int = 0
+    credits: int = 0
+    predicted: int = 0
+    seconds: float = 0.0
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Progress:
+        """Read it from a checkpoint."""
+        refused = value["refused"]
+        return cls(
+            **{
+                **value,
+                "outcomes": Counter(value["outcomes"]),
+                "rejects_by_code": Counter(value["rejects_by_code"]),
+                "refused": None if refused is None else [(p, c, o) for p, c, o in refused],
+            }
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it for a checkpoint."""
+        return {
+            **vars(self),
+            "outcomes": dict(self.outcomes),
+            "rejects_by_code": dict(self.rejects_by_code),
+            "refused": None if self.refused is None else [list(r) for r in self.refused],
+        }
+
+    def count(self, position: int, row: RowOutcome) -> None:
+        """Count what became of the row at a position."""
+        self.outcomes[row.outcome.value] += 1
+        if row.is_refusal:
+            code = row.code or "UNKNOWN_ERROR"
+            self.rejects_by_code[code] += 1
+            if self.refused is not None:
+                self.refused.append((position, code, row.outcome.value))
+                if len(self.refused) > MAX_REMEMBERED:
+                    self.refused = None
+
+    def uncount(self, code: str, outcome: str) -> None:
+        """Forget the refusal of a row that is looked at again."""
+        self.outcomes[outcome] -= 1
+        self.rejects_by_code[code] -= 1
+
+    @property
+    def refusals(self) -> int:
+        """Rows refused or of unknown fate."""
+        return self.outcomes[Outcome.REJECTED.value] + self.outcomes[Outcome.UNKNOWN.value]
+
+
+class Load:
+    """Does one load.
+
+    Args:
+        client: The account; used for this load alone, its counters say what it cost.
+        module: API name or alias.
+        options: How rows are loaded.
+        files: Files and limits.
+        store: Where the checkpoint is kept; None: nowhere.
+        key: The checkpoint's key.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        client: BiginClient,
+        module: str,
+        options: LoadOptions,
+        files: Files,
+        *,
+        store: Store | None,
+        key: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._module = client.metadata.module(module).api_name
+        self._options = options
+        self._files = files
+        self._store = None if files.dry_run else store
+        self._key = key
+        self._clock = clock
+        self._began = clock()
+        self._said = self._began
+        parse_max_rejects(files.max_rejects)  # before anything is read
+        # The engine refuses max_rejects without a file for the same reason; the count itself
+        # is ours, because it spans all tries.
+        RunOptions(rejects_path=files.rejects_path, max_rejects=files.max_rejects)
+
+    def run(self, source: RowSource, tell: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+        """Load; return the summary of all tries.
+
+        Args:
+            source: The input.
+            tell: Given the summary before an error is raised.
+
+        Raises:
+            RejectedRecordsError: More rows were refused than allowed, in all tries together.
+            BiginError: The load stopped; a later try goes on.
+        """
+        progress = self._resume(source)
+        with self._new_run(progress) as run:
+            loader = run.stream(self._module, self._module, self._options)
+            try:
+                if progress.finished:
+                    self._look_again(run, loader, source, progress)
+                else:
+                    self._load(run, loader, source, progress)
+                run.close()
+            finally:
+                progress.requests += self._client.transport.requests_sent
+                progress.credits += self._client.transport.credits.used
+                progress.predicted += loader.credits_predicted
+                progress.seconds += self._clock() - self._began
+                summary = self._summary(progress)
+                tell(summary)
+            failure = run.stopped or loader.failure
+        self._save(progress)
+        if failure is not None:
+            raise failure
+        self._judge(progress, summary)
+        if self._store is not None:
+            self._store.delete(self._key)
+        return summary
+
+    # -- checkpoint ------------------------------------------------------------------------
+
+    def _resume(self, source: RowSource) -> Progress:
+        fresh = Progress(input=source.fingerprint)
+        value = None if self._store is None else self._store.get(self._key)
+        if value is None:
+            return fresh
+        before = Progress.from_dict(value)
+        if before.in_flight:
+            self._wait_until_settled()
+        if before.input is None or before.input != fresh.input:
+            log.warning("The input is not the one of the try before: loading it from its start")
+            return fresh
+        before.in_flight = False
+        log.info("Going on behind row %d, where the try before ended", before.position)
+        return before
+
+    def _wait_until_settled(self) -> None:
+        """A killed try may have left a write on its way; the engine must not look too early."""
+        seconds = self._options.settle_seconds
+        if seconds and self._options.mode != "delete":
+            log.warning("The try before was killed; waiting %.0f s for its last writes", seconds)
+            self._client.transport.pause(seconds)
+
+    def _save(self, progress: Progress) -> None:
+        if self._store is not None:
+            self._store.set(self._key, progress.to_dict())
+
+    # -- rows ------------------------------------------------------------------------------
+
+    def _new_run(self, progress: Progress) -> LoadRun:
+        files = self._files
+        # A row that is looked at again stands in the rejects file already.
+        rejects_path = None if progress.finished else files.rejects_path
+        return LoadRun(
+            self._client,
+            RunOptions(
+                rejects_path=rejects_path,
+                plan_path=files.plan_path,
+                outcomes_path=files.outcomes_path,
+                dry_run=files.dry_run,
+            ),
+        )
+
+    def _load(self, run: LoadRun, loader: Loader, source: RowSource, progress: Progress) -> None:
+        rows = source.rows(skip=progress.position)
+        limit = self._options.limit_rows
+        if limit is not None:
+            rows = islice(rows, max(0, limit - progress.position))
+        while not loader.has_stopped:
+            stretch = islice(rows, STRETCH)
+            first = next(stretch, None)
+            if first is None:
+                progress.finished = True
+                return
+            progress.in_flight = True
+            self._save(progress)
+            self._load_stretch(run, loader, _with(first, stretch), progress)
+
+    def _load_stretch(
+        self,
+        run: LoadRun,
+        loader: Loader,
+        rows: Iterable[tuple[int, Line]],
+        progress: Progress,
+    ) -> None:
+        done: dict[int, RowOutcome] = {}
+        last = progress.position
+        for position, row in rows:
+            last = position
+            for outcome in _add(loader, row, position):
+                done[outcome.tag] = outcome
+            self._say(last)
+            if loader.has_stopped:
+                break
+        for outcome in loader.settle():
+            done[outcome.tag] = outcome
+        run.sync_files()
+        # The place moves up to the first row whose turn never came; what was written behind it
+        # is found again by its key, and counted then.
+        for position in range(progress.position + 1, last + 1):
+            if position not in done or not done[position].handled:
+                break
+            progress.count(position, done[position])
+            progress.position = position
+        progress.in_flight = False
+        self._save(progress)
+
+    def _look_again(
+        self, run: LoadRun, loader: Loader, source: RowSource, progress: Progress
+    ) -> None:
+        """Load the refused rows once more: the try before was complete but for them.
+
+        What is unknown stays so: such a row may have been written.
+        """
+        again = {p: (c, o) for p, c, o in progress.refused or () if o == Outcome.REJECTED.value}
+        if not again:
+            return
+        log.info("The try before refused %d rows; looking at them again", len(again))
+        done: dict[int, RowOutcome] = {}
+        for position, row in source.rows():
+            if position in again:
+                done.update((o.tag, o) for o in _add(loader, row, position))
+        done.update((o.tag, o) for o in loader.settle())
+        run.sync_files()
+        if progress.refused is not None:
+            progress.refused = [r for r in progress.refused if r[0] not in done]
+        for position, outcome in done.items():
+            if outcome.handled:
+                progress.uncount(*again[position])
+                progress.count(position, outcome)
+
+    def _say(self, position: int) -> None:
+        if self._clock() - self._said >= _PROGRESS:
+            self._said = self._clock()
+            log.info("%s: %d rows read so far", self._module, position)
+
+    # -- the end ---------------------------------------------------------------------------
+
+    def _summary(self, progress: Progress) -> dict[str, Any]:
+        outcomes = {o.value: progress.outcomes[o.value] for o in Outcome}
+        return {
+            "module": self._module,
+            "mode": self._options.mode,
+            "dry_run": self._files.dry_run,
+            "rows": sum(outcomes.values()),
+            "outcomes": outcomes,
+            "rejects_by_code": dict(sorted((+progress.rejects_by_code).items())),
+            "requests": progress.requests,
+            "credits": {"predicted": progress.predicted, "used": progress.credits},
+            "seconds": round(progress.seconds, 3),
+            "run_workflows": self._options.run_workflows,
+            "rejects_path": self._files.rejects_path,
+            "plan_path": self._files.plan_path,
+            "outcomes_path": self._files.outcomes_path,
+            "finished_at": timestamps.to_text(timestamps.now()),
+        }
+
+    def _judge(self, progress: Progress, summary: dict[str, Any]) -> None:
+        count, share = parse_max_rejects(self._files.max_rejects)
+        allowed = max(count, int(share * summary["rows"]))
+        refused = progress.refusals
+        if refused <= allowed:
+            return
+        codes = ", ".join(f"{n} {code}" for code, n in summary["rejects_by_code"].items())
+        where = self._files.rejects_path
+        raise RejectedRecordsError(
+            f"{refused} of {summary['rows']} rows into {self._module} were refused ({codes}); "
+            f"{allowed} allowed. All others were {'checked' if summary['dry_run'] else 'written'}",
+            summary=summary,
+            hint=f"See {where}." if where else "Set rejects_path to see the rows.",
+        )
+
+
+def _with(first: tuple[int, Line], rest: Iterator[tuple[int, Line]]) -> Iterator[tuple[int, Line]]:
+    yield first
+    yield from rest
+
+
+def _add(loader: Loader, row: Line, position: int) -> list[RowOutcome]:
+    """Give a row to the engine; one that cannot be read ends as a reject."""
+    if not isinstance(row, Unreadable):
+        return loader.add(row, tag=position)
+    loader.report.rows += 1
+    unread = Row(loader.report.rows, row.row, position)
+    loader.refuse(unread, Refusal(_UNREADABLE, row.reason))
+    return []

@@ -1,0 +1,196 @@
+"""Load files and query results into a module."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import Context
+
+from airflow_provider_bigin.operators.base import BiginOperator, map_index_of, run_id_of
+
+if TYPE_CHECKING:
+    from airflow_provider_bigin.loading import RowSource
+    from airflow_provider_bigin.state.stores import Store
+
+
+class BiginLoadOperator(BiginOperator):
+    """Base of the load operators; a subclass says where the rows come from.
+
+    Every row ends in exactly one outcome: created, updated, unchanged, superseded, deleted,
+    skipped, rejected or unknown. Refused rows go to ``rejects_path``; more than
+    ``max_rejects`` fail the task, after everything else was written, and are not retried. The
+    summary is in XCom even then. A retry goes on where the try before ended, and counts its
+    refusals too.
+
+    :param module: API name or alias.
+    :param mode: ``upsert``, ``insert``, ``update`` or ``delete``.
+    :param match_on: Field, or fields, that find the existing record. Default: the rows' ``id``,
+        else the one unique field among the columns.
+    :param fields: Column → field; other columns are bound by name.
+    :param lookups: Lookup field → ``{"match_on": …, "on_missing": "reject"|"create"|"null"}``.
+    :param rejects_path: Refused rows, JSON lines, added to; on object storage a folder.
+    :param max_rejects: Refusals allowed: a number, or a share such as ``"1%"``.
+    :param dry_run: Do everything but the writes; ``plan_path`` says row by row what would be
+        done.
+    :param plan_path: See ``dry_run``.
+    :param outcomes_path: What became of each row, JSON lines.
+    :param checkpoint: Keep the place in the input between tries.
+    :param checkpoint_path: JSON file, or folder, for the checkpoint. Default: the task state
+        store (Airflow 3.3 and later); without either, a retry begins at the start.
+    :param run_workflows: Let Bigin's workflows run on what is written.
+    :param options: Further options of the load engine by name: ``nulls``, ``protect``,
+        ``compare``, ``on_delete``, ``allow_cascade``, ``row_key``, ``strict``, ``verify``, …
+    """
+
+    template_fields: Sequence[str] = (
+        *BiginOperator.template_fields,
+        "module",
+        "match_on",
+        "fields",
+        "lookups",
+        "rejects_path",
+        "plan_path",
+        "outcomes_path",
+        "checkpoint_path",
+        "options",
+    )
+    template_fields_renderers = {"fields": "json", "lookups": "json", "options": "json"}  # noqa: RUF012 - Airflow's form
+
+    def __init__(
+        self,
+        *,
+        module: str,
+        mode: str = "upsert",
+        match_on: str | Sequence[str] | None = None,
+        fields: Mapping[str, str] | None = None,
+        lookups: Mapping[str, Any] | None = None,
+        rejects_path: str | None = None,
+        max_rejects: int | str = 0,
+        dry_run: bool = False,
+        plan_path: str | None = None,
+        outcomes_path: str | None = None,
+        checkpoint: bool = True,
+        checkpoint_path: str | None = None,
+        run_workflows: bool = False,
+        options: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.module = module
+        self.mode = mode
+        self.match_on = match_on
+        self.fields = fields
+        self.lookups = lookups
+        self.rejects_path = rejects_path
+        self.max_rejects = max_rejects
+        # BaseOperator has a method of the plain name.
+        self.is_dry_run = dry_run
+        self.plan_path = plan_path
+        self.outcomes_path = outcomes_path
+        self.checkpoint = checkpoint
+        self.checkpoint_path = checkpoint_path
+        self.run_workflows = run_workflows
+        self.options = options
+
+    def source(self) -> RowSource:
+        """Return the input."""
+        raise NotImplementedError
+
+    def perform(self, context: Context) -> dict[str, Any]:
+        """Load; returns the summary (rows, outcomes, rejects_by_code, …)."""
+        from airflow_provider_bigin.loading import Files, Load
+        from bigin_client.errors import SettingsError
+        from bigin_client.load import LoadOptions
+
+        given = {
+            **(self.options or {}),
+            "mode": self.mode,
+            "match_on": self.match_on,
+            "fields": self.fields,
+            "lookups": self.lookups,
+            "run_workflows": self.run_workflows,
+        }
+        unknown = sorted(set(given) - set(LoadOptions.__dataclass_fields__))
+        if unknown:
+            raise SettingsError(f"a load has no option {', '.join(unknown)}")
+        load = Load(
+            self.hook.get_conn(),
+            self.module,
+            LoadOptions.from_mapping(given),
+            Files(
+                rejects_path=self.rejects_path,
+                max_rejects=self.max_rejects,
+                plan_path=self.plan_path,
+                outcomes_path=self.outcomes_path,
+                dry_run=self.is_dry_run,
+            ),
+            store=self._store(context),
+            key=self._key(context),
+        )
+        told: dict[str, Any] = {}
+        try:
+            return load.run(self.source(), told.update)
+        finally:
+            if told:
+                self._announce(context, told)
+
+    def _announce(self, context: Context, summary: dict[str, Any]) -> None:
+        """Log the counts, and push them: a task that fails has no return value."""
+        counts = ", ".join(f"{n} {o}" for o, n in summary["outcomes"].items() if n)
+        self.log.info(
+            "%s rows into %s: %s; workflows %s",
+            summary["rows"],
+            summary["module"],
+            counts or "nothing to do",
+            "run" if summary["run_workflows"] else "not run",
+        )
+        context["ti"].xcom_push(key="return_value", value=summary)
+
+    def _store(self, context: Context) -> Store | None:
+        from airflow_provider_bigin.state.stores import FileStore, task_store
+
+        if not self.checkpoint:
+            return None
+        if self.checkpoint_path:
+            shared = map_index_of(context) >= 0
+            return FileStore(self.checkpoint_path, shared=shared)
+        return task_store(context)
+
+    def _key(self, context: Context) -> str:
+        parts = (self.dag_id, self.task_id, run_id_of(context), str(map_index_of(context)))
+        return "load/" + "/".join(parts)
+
+
+class BiginLoadFromFileOperator(BiginLoadOperator):
+    """Load files into a module.
+
+    :param input_path: File, folder or manifest of an extract, or a list of them (such as the
+        ``path`` of an extract's summary); local or on object storage.
+    :param format: ``jsonl``, ``csv`` or ``parquet``; default: what the names say.
+    :param storage_conn_id: Airflow connection of the store.
+
+    See `BiginLoadOperator` for the other parameters.
+    """
+
+    template_fields: Sequence[str] = (*BiginLoadOperator.template_fields, "input_path")
+
+    def __init__(
+        self,
+        *,
+        input_path: str | Sequence[str],
+        format: str | None = None,  # noqa: A002 - what every front end calls it
+        storage_conn_id: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.input_path = input_path
+        self.format = format
+        self.storage_conn_id = storage_conn_id
+
+    def source(self) -> RowSource:
+        """Return the files."""
+        from airflow_provider_bigin.files.reading import Input
+
+        paths = [self.input_path] if isinstance(self.input_path, str) else list(self.input_path)
+        return Input(paths, self.storage_conn_id, self.format)
