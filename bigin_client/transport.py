@@ -62,6 +62,7 @@ class _Request:
     content: bytes | MultipartEncoder | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     row_errors: bool = False
+    keep_refusals: bool = False
     cost: int = 0
     module: str | None = None
     #: The reply is a file: its body is neither read here nor expected to be JSON.
@@ -170,6 +171,7 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         idempotent: bool | None = None,
         row_errors: bool = False,
+        keep_refusals: bool = False,
         cost: int = 1,
         module: str | None = None,
     ) -> Reply:
@@ -185,6 +187,8 @@ class Transport:
             idempotent: May be sent twice. None: true for GET.
             row_errors: A refusal whose body has ``data[]`` is returned, not raised: it holds
                 one result per row.
+            keep_refusals: A refusal that no retry will mend is returned, not raised: the
+                question is what the service says to it.
             cost: Credits (bigin-api.md section 5).
             module: For error messages.
 
@@ -202,6 +206,7 @@ class Transport:
                 headers={**(headers or {}), **self._pinned_header()},
                 idempotent=method == "GET" if idempotent is None else idempotent,
                 row_errors=row_errors,
+                keep_refusals=keep_refusals,
                 cost=cost,
                 module=module,
             )
@@ -339,7 +344,10 @@ class Transport:
             )
         else:
             outcome = Outcome(fault=fault)
-        return _Try(reply, fault, decide(outcome, idempotent=request.idempotent))
+        action = decide(outcome, idempotent=request.idempotent)
+        if fault is None and request.keep_refusals and action is Action.RAISE:
+            action = Action.RETURN
+        return _Try(reply, fault, action)
 
     def _exchange(self, request: _Request) -> tuple[Reply | None, Fault | None]:
         """Send once; return the reply, or how it failed. Keeps the credit meter right."""
