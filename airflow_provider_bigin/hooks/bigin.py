@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import BaseHook, Connection, mask_secret
 
 from bigin_client import timestamps
-from bigin_client.errors import BiginError, SettingsError
+from bigin_client.errors import BiginError, NotFoundError, ScopeError, SettingsError
 from bigin_client.types import ConnectionInfo, Record, RecordId
 
 if TYPE_CHECKING:
@@ -125,6 +126,23 @@ class BiginHook(BaseHook):
     def list_modules(self) -> list[str]:
         """Return the API names of the account's modules that the API serves, parents first."""
         return [m.api_name for m in self.get_conn().modules() if m.api_supported]
+
+    def readable(self, modules: Iterable[str]) -> list[str]:
+        """Return those of some modules that the connection may read (1 credit each).
+
+        ``settings/modules`` lists modules without scope too, so each is asked for one record.
+        Only a definitive refusal leaves a module out, with a warning that names it; any other
+        failure is raised.
+        """
+        from bigin_client.records import ListQuery
+
+        records = self.get_conn().records
+        found = []
+        for module in modules:
+            with _unless_refused(self.log, module):
+                records.fetch(ListQuery(module, ("Created_Time",), page_size=1))
+                found.append(module)
+        return found
 
     def list_fields(self, module: str) -> list[dict[str, Any]]:
         """Return a module's fields: api_name, label, data_type, mandatory, writable and more."""
@@ -267,6 +285,15 @@ class BiginHook(BaseHook):
     def maton_delete_connection(self, connection_id: str) -> None:
         """Delete a connection."""
         self.get_conn().connections.delete(connection_id)
+
+
+@contextmanager
+def _unless_refused(log: Any, module: str) -> Iterator[None]:
+    """Pass over a module that the connection may not read, saying so."""
+    try:
+        yield
+    except (ScopeError, NotFoundError) as refusal:
+        log.warning("Module %s is left out: %s", module, refusal)
 
 
 def _public(info: ConnectionInfo) -> dict[str, Any]:
