@@ -31,6 +31,7 @@ class RowResult:
         details: Sizes, types, names; never values.
         modified_time: As the service says after the write, in its own offset.
         created_time: Likewise; tells a record that an upsert made from one that was there.
+        tries: How often the batch was sent before it was answered.
         answered: False when no result came for the row: it may or may not have been written.
     """
 
@@ -43,6 +44,7 @@ class RowResult:
     details: dict[str, Any] = dataclasses.field(default_factory=dict)
     modified_time: str | None = None
     created_time: str | None = None
+    tries: int = 1
     answered: bool = True
 
 
@@ -135,7 +137,7 @@ def pair(reply: Reply, count: int, expected_ids: Sequence[Any] | None = None) ->
         return [RowResult(index=i, ok=False, answered=False) for i in range(count)]
     results = []
     for index, raw in enumerate(data):
-        result = _row_result(index, raw)
+        result = dataclasses.replace(_row_result(index, raw), tries=reply.tries)
         wanted = expected_ids[index] if expected_ids else None
         if result.ok and wanted is not None and result.id not in (None, str(wanted)):
             result = RowResult(index=index, ok=False, answered=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -42,14 +42,16 @@ class Reply:
         headers: Reply headers, names without regard to case.
         body: The bytes of the body; decoded only when asked for.
         asked_at: When the request was sent, by the local clock, UTC.
-        chunks: Reads the body of a file piece by piece; `body` is empty then.
+        tries: How often the request was sent; above 1, an earlier one may have been processed.
+        maybe_repeated: An earlier try got no answer, so it may have been processed.
     """
 
     status: int
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     asked_at: datetime
-    chunks: Callable[[], Iterator[bytes]] = field(default=lambda: iter(()), repr=False)
+    tries: int = 1
+    maybe_repeated: bool = False
     _json: Any = field(default=None, init=False, repr=False)
 
     def json(self) -> Any:
@@ -130,7 +132,7 @@ class Reply:
         text = (self.headers.get("Retry-After") or "").strip()
         if self.status < 400 or not text:  # noqa: PLR2004 - HTTP
             return None
-        if text.replace(".", "", 1).isdigit():
+        if text.isascii() and text.replace(".", "", 1).isdigit():
             return float(text)
         date = timestamps.from_http_date(text)
         if date is None:

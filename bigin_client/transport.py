@@ -1,12 +1,10 @@
-"""The one door to the wire: key, connection, pace, retries, errors.
-
-Nothing else in the package imports requests.
-"""
+"""The one door to Bigin and the gateway: key, connection, pace, retries, errors."""
 
 from __future__ import annotations
 
 import logging
 import random
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,16 +13,12 @@ from datetime import datetime, timedelta
 from typing import IO, Final
 from urllib.parse import urlsplit
 
-import requests
-import requests.adapters
 import tenacity
-import urllib3.exceptions
-from requests_toolbelt import MultipartEncoder
-from typing_extensions import override
 
 from bigin_client import refusals, timestamps
 from bigin_client.__about__ import __version__
-from bigin_client.credits import CreditMeter
+from bigin_client.concurrency import Gate
+from bigin_client.credits import OF_REFUSAL, CreditMeter
 from bigin_client.errors import (
     BiginError,
     CancelledError,
@@ -37,6 +31,7 @@ from bigin_client.rate_limit import Pacer, open_store
 from bigin_client.reply import Reply, encode
 from bigin_client.retry import FEW_TRIES, Action, Fault, Outcome, decide
 from bigin_client.settings import Settings
+from bigin_client.wire import Download, ExchangeError, Upload, Wire
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +41,10 @@ BIGIN_PATH: Final = "/bigin/v2/"
 #: Waits between tries, in seconds, where the service asks for none.
 FIRST_DELAY: Final = 0.5
 LONGEST_DELAY: Final = 60.0
-#: Bytes of a download that are in memory at a time.
-CHUNK: Final = 65_536
+#: What a path may hold: API names and ids. A "?" or an empty part would ask for something else.
+_PATH: Final = re.compile(r"(/?[\w$.~%:@+-]+)+")
+#: The table's answers that mean: send it once more.
+_AGAIN: Final = frozenset({Action.RETRY, Action.RETRY_FEW})
 
 
 @dataclass(frozen=True)
@@ -58,17 +55,37 @@ class _Request:
     url: str
     label: str
     idempotent: bool
-    params: Mapping[str, str | int] | None = None
-    content: bytes | MultipartEncoder | None = field(default=None, repr=False)
+    params: Mapping[str, str | int] | None = field(default=None, repr=False)
+    content: bytes | Upload | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     row_errors: bool = False
     keep_refusals: bool = False
     cost: int = 0
     module: str | None = None
-    #: The reply is a file: its body is neither read here nor expected to be JSON.
-    is_file: bool = False
-    #: The body is a stream, which cannot be sent a second time.
-    once: bool = False
+    #: Takes the bytes of a file; the reply is then not expected to be JSON.
+    download: Download | None = field(default=None, repr=False)
+    #: The reply is decoded here, where a broken one can still be asked for again.
+    decode: bool = False
+
+    @property
+    def once(self) -> bool:
+        """The body is a stream that cannot be sent a second time."""
+        return isinstance(self.content, Upload) and self.content.once
+
+    @property
+    def to_bigin(self) -> bool:
+        """It is for Bigin, not for the gateway itself."""
+        return self.cost > 0
+
+
+@dataclass
+class _Sending:
+    """A request on its way, and what its tries have shown."""
+
+    request: _Request
+    tries: int = 0
+    #: A try got no answer: it may have been processed.
+    unclear: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,7 +124,7 @@ class Transport:
         self._user_agent = f"bigin-connectors/{__version__} ({front_end})"
         self._sleep = sleep or self._interruptible_sleep
         self._cancelled = threading.Event()
-        self._gate = threading.BoundedSemaphore(settings.max_concurrency)
+        self._gate = Gate(settings.max_concurrency, self._cancelled)
         self._pacer = Pacer(
             settings.requests_per_second,
             open_store(
@@ -115,14 +132,13 @@ class Transport:
                 base_url=settings.base_url,
                 api_key=settings.api_key,
             ),
+            longest_pause=settings.max_wait,
             sleep=self._sleep,
         )
-        self._local = threading.local()
-        self._sessions: list[requests.Session] = []
+        self._wire = Wire(settings)
         self._lock = threading.Lock()
         self._pin_lock = threading.Lock()
         self._reached = False
-        _hide_queries(urlsplit(settings.base_url).hostname or "")
 
     def __repr__(self) -> str:
         return f"Transport({self.settings.base_url!r}, connection_id={self.connection_id!r})"
@@ -144,16 +160,18 @@ class Transport:
     # -- life ------------------------------------------------------------------------------
 
     def cancel(self) -> None:
-        """Let waiting and future requests end with `CancelledError`."""
+        """Let waiting and future requests end with `CancelledError`.
+
+        A read that is under way is cut off. A write is not: it ends with its reply, so that its
+        outcome is known (`ServiceError.processed` if it has none).
+        """
         self._cancelled.set()
+        self._gate.wake()
+        self._wire.cut_reads()
 
     def close(self) -> None:
-        """Close all connections."""
-        with self._lock:
-            sessions, self._sessions = self._sessions, []
-        for session in sessions:
-            session.close()
-        self._local = threading.local()
+        """Close all connections; a request after that opens new ones."""
+        self._wire.close()
 
     def pause(self, seconds: float) -> None:
         """Wait; `cancel` ends the wait with `CancelledError`."""
@@ -174,6 +192,7 @@ class Transport:
         keep_refusals: bool = False,
         cost: int = 1,
         module: str | None = None,
+        decode: bool = False,
     ) -> Reply:
         """Send one request to Bigin, through the pinned connection.
 
@@ -191,6 +210,7 @@ class Transport:
                 question is what the service says to it.
             cost: Credits (bigin-api.md section 5).
             module: For error messages.
+            decode: Decode the reply at once: quicker than to check it first and decode it later.
 
         Raises:
             BiginError: See `bigin_client.errors`; `ServiceError.processed` says whether an
@@ -209,11 +229,14 @@ class Transport:
                 keep_refusals=keep_refusals,
                 cost=cost,
                 module=module,
+                decode=decode,
             )
         )
 
     def upload(self, path: str, file: IO[bytes], name: str, *, module: str | None = None) -> Reply:
-        """Send a file as multipart/form-data, from a stream; never sent twice.
+        """Send a file as multipart/form-data, from a stream.
+
+        It is sent again only when it was surely not processed and the stream can be rewound.
 
         Args:
             path: As in `bigin`.
@@ -221,53 +244,56 @@ class Transport:
             name: File name that the service shows.
             module: For error messages.
         """
-        encoder = MultipartEncoder({"file": (name, file, "application/octet-stream")})
         return self._send(
             _Request(
                 method="POST",
                 url=self._url(path),
                 label=f"POST {path}",
-                content=encoder,
-                headers={**self._pinned_header(), "Content-Type": encoder.content_type},
+                content=Upload(file, name),
+                headers=self._pinned_header(),
                 idempotent=False,
                 row_errors=True,
                 cost=1,
                 module=module,
-                once=True,
             )
         )
 
     def download(self, path: str, target: IO[bytes], *, module: str | None = None) -> int:
         """Write a file's bytes to a stream; returns how many.
 
+        Args:
+            path: As in `bigin`.
+            target: Open for writing in binary. A file that breaks off is fetched again if this
+                can be rewound.
+            module: For error messages.
+
         Raises:
+            NotFoundError: There is no such file.
             ServiceError: The file broke off; what was written by then is no whole file.
         """
-        request = _Request(
-            method="GET",
-            url=self._url(path),
-            label=f"GET {path}",
-            headers=self._pinned_header(),
-            idempotent=True,
-            cost=1,
-            module=module,
-            is_file=True,
+        download = Download(target)
+        reply = self._send(
+            _Request(
+                method="GET",
+                url=self._url(path),
+                label=f"GET {path}",
+                headers=self._pinned_header(),
+                idempotent=True,
+                cost=1,
+                module=module,
+                download=download,
+            )
         )
-        reply = self._send(request)
         if reply.is_empty:
             raise NotFoundError(f"GET {path}: there is no such file", status=reply.status)
-        written = 0
-        try:
-            for chunk in reply.chunks():
-                target.write(chunk)
-                written += len(chunk)
-        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError):
-            raise ServiceError(
-                f"GET {path}: the file broke off after {written} bytes", hint="Run again."
-            ) from None
-        return written
+        return download.written
 
     def _url(self, path: str) -> str:
+        if not _PATH.fullmatch(path):
+            raise SettingsError(
+                "An id or a name holds characters that none has, or is empty",
+                hint="Ids are digits; names are API names.",
+            )
         below = path if path.startswith("/bigin/") else BIGIN_PATH + path
         return self.settings.base_url + GATEWAY_APP + below
 
@@ -283,6 +309,11 @@ class Transport:
         body: object = None,
     ) -> Reply:
         """Send one request to the gateway itself, for example ``GET /connections``."""
+        if not _PATH.fullmatch(path):
+            raise SettingsError(
+                "A connection_id holds characters that none has, or is empty",
+                hint="List the connections with: bigin connections list",
+            )
         return self._send(
             _Request(
                 method=method,
@@ -305,17 +336,29 @@ class Transport:
         return self.connection_id
 
     def _send(self, request: _Request) -> Reply:
-        last: _Try = tenacity.Retrying(
-            retry=tenacity.retry_if_result(lambda t: t.action in {Action.RETRY, Action.RETRY_FEW}),
-            wait=_delay,
-            stop=tenacity.stop_after_attempt(1) if request.once else self._must_stop,
-            sleep=self._sleep,
-            before_sleep=lambda state: _say_retry(request.label, state),
-            retry_error_callback=_result,
-        )(self._try, request)
+        sending = _Sending(request)
+        try:
+            last: _Try = tenacity.Retrying(
+                retry=tenacity.retry_if_result(lambda t: t.action in _AGAIN),
+                wait=_delay,
+                stop=tenacity.stop_after_attempt(1) if request.once else self._must_stop,
+                sleep=self._sleep,
+                before_sleep=lambda state: _say_retry(request.label, state),
+                retry_error_callback=_result,
+            )(self._try, sending)
+        except BiginError as error:
+            if sending.unclear and request.method != "GET":
+                # Stopped between two tries: the write before may have taken place.
+                raise ServiceError(
+                    f"{request.label}: stopped before its outcome was known: {error.message}",
+                    hint=error.hint,
+                ) from None
+            raise
         if last.action is Action.RETURN and last.reply is not None:
+            last.reply.tries = sending.tries
+            last.reply.maybe_repeated = sending.unclear
             return last.reply
-        raise self._error(request, last)
+        raise self._error(sending, last)
 
     def _must_stop(self, state: tenacity.RetryCallState) -> bool:
         last, tries = _result(state), state.attempt_number
@@ -328,7 +371,9 @@ class Transport:
 
     # -- one try ---------------------------------------------------------------------------
 
-    def _try(self, request: _Request) -> _Try:
+    def _try(self, sending: _Sending) -> _Try:
+        request = sending.request
+        sending.tries += 1
         reply, fault = self._exchange(request)
         if reply is not None and _is_broken(request, reply):
             # Cut short, or a page of some proxy: as good as no reply.
@@ -344,6 +389,7 @@ class Transport:
             )
         else:
             outcome = Outcome(fault=fault)
+        sending.unclear |= outcome.may_have_been_processed
         action = decide(outcome, idempotent=request.idempotent)
         if fault is None and request.keep_refusals and action is Action.RAISE:
             action = Action.RETURN
@@ -352,36 +398,37 @@ class Transport:
     def _exchange(self, request: _Request) -> tuple[Reply | None, Fault | None]:
         """Send once; return the reply, or how it failed. Keeps the credit meter right."""
         self.credits.reserve(request.cost)
-        reached_bigin = False
+        reply: Reply | None = None
+        spent = at_most = 0
         try:
             with self._turn():
-                asked_at = timestamps.now()
-                response = self._session().request(
+                spent = at_most = request.cost
+                reply = self._wire.send(
                     request.method,
                     request.url,
-                    params=dict(request.params) if request.params else None,
-                    data=request.content,
+                    params=request.params,
                     headers=self._headers(request),
-                    timeout=self.settings.request_timeout,
-                    allow_redirects=False,
-                    stream=request.is_file,
+                    content=request.content,
+                    download=request.download,
                 )
-                reply = _reply(response, asked_at, is_file=request.is_file)
-            reached_bigin = reply.status < 400 or reply.code is not None  # noqa: PLR2004 - HTTP
-        except requests.exceptions.SSLError:
-            msg = f"No trusted TLS connection to {urlsplit(request.url).hostname}"
-            raise SettingsError(
-                msg, hint="Set ca_bundle to your proxy's certificate, or mend the host's."
-            ) from None
-        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
-            never = _never_opened(error)
-            reached_bigin = not never
-            return None, Fault.NOT_SENT if never else Fault.UNCLEAR
+            spent, at_most = _charge(request, reply)
+        except SettingsError:
+            spent = at_most = 0
+            raise
+        except ExchangeError as error:
+            if error.fault is Fault.NOT_SENT:
+                spent = at_most = 0
+            if request.method == "GET":
+                self._check_cancelled()  # which may be what cut it off
+            return None, error.fault
         finally:
-            if not reached_bigin:
-                self.credits.give_back(request.cost)
+            self.credits.settle(
+                request.cost,
+                spent=spent,
+                at_most=at_most,
+                headers=reply.headers if reply else None,
+            )
         self._reached = True
-        self.credits.note(reply.headers)
         self._note_clock(reply)
         if reply.status == 429:  # noqa: PLR2004 - HTTP
             self._pacer.slow_down(reply.retry_after or 0.0)
@@ -392,50 +439,31 @@ class Transport:
             **request.headers,
             "Authorization": f"Bearer {self.settings.api_key}",
             "User-Agent": self._user_agent,
-            "Accept": "application/json",
+            "Accept": "*/*" if request.download else "application/json",
         }
-        if request.content is not None:
-            headers.setdefault("Content-Type", "application/json")
+        if isinstance(request.content, bytes):
+            headers["Content-Type"] = "application/json"
         return headers
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
         """Hold one of the `max_concurrency` places, at a moment that the pace allows."""
-        while not self._gate.acquire(timeout=0.5):
-            self._check_cancelled()
-        try:
+        with self._gate:
             self._check_cancelled()
             self._pacer.wait()
             with self._lock:
                 self.requests_sent += 1
             yield
-        finally:
-            self._gate.release()
-
-    def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._local, "session", None)
-        if session is None:
-            session = requests.Session()
-            session.verify = self.settings.ca_bundle or self.settings.verify_tls
-            # A .netrc entry for the host would replace our Authorization header.
-            session.auth = _KeepHeaders()
-            adapter = requests.adapters.HTTPAdapter(pool_connections=2, pool_maxsize=2)
-            session.mount("https://", adapter)
-            session.mount("http://", adapter)
-            self._local.session = session
-            with self._lock:
-                self._sessions.append(session)
-        return session
 
     # -- failure ---------------------------------------------------------------------------
 
-    def _error(self, request: _Request, last: _Try) -> BiginError:
-        label, reply = request.label, last.reply
-        host = urlsplit(self.settings.base_url).hostname
+    def _error(self, sending: _Sending, last: _Try) -> BiginError:
+        request, reply = sending.request, last.reply
+        label, host = request.label, urlsplit(self.settings.base_url).hostname
         if last.fault is Fault.NOT_SENT:
             return ServiceError(
                 f"{label}: {host} cannot be reached",
-                processed=False,
+                processed=sending.unclear,
                 hint="Check the network, the proxy and the setting base_url.",
             )
         if reply is None or last.fault is Fault.UNCLEAR:
@@ -445,20 +473,23 @@ class Transport:
                 request_id=reply.request_id if reply else None,
                 hint="The service or the network is in trouble; run again later.",
             )
-        if last.action is Action.RETRY_FEW and reply.code is None:
-            return ConnectionUnavailableError(
-                f"{label}: the gateway answers HTTP 500 again and again; connection "
-                f"{self.connection_id} is {self._connection_status()}. Most often its grant has "
-                "expired",
-                status=reply.status,
-                request_id=reply.request_id,
-                origin="gateway",
-                hint=refusals.REAUTHORISE,
+        connection = None
+        if request.to_bigin and refusals.may_be_the_connection(reply):
+            connection = refusals.Connection(
+                id=self.connection_id or "",
+                status=self._connection_status(),
+                believed_dead=sending.tries >= FEW_TRIES and last.action is Action.RETRY_FEW,
             )
-        return refusals.from_reply(reply, label, request.module, self.connection_id)
+        return refusals.from_reply(
+            reply,
+            label,
+            module=request.module,
+            connection=connection,
+            repeatable=request.idempotent,
+        )
 
-    def _connection_status(self) -> str:
-        """Return what the gateway says of the pinned connection, for an error message."""
+    def _connection_status(self) -> str | None:
+        """Return what the gateway says of the pinned connection; None: it does not."""
         reply, _ = self._exchange(
             _Request(
                 method="GET",
@@ -467,10 +498,14 @@ class Transport:
                 idempotent=True,
             )
         )
-        body = reply.object() if reply else {}
+        if reply is None:
+            return None
+        if reply.status == 404:  # noqa: PLR2004 - HTTP
+            return refusals.UNKNOWN
+        body = reply.object()
         info = body.get("connection", body)
         status = info.get("status") if isinstance(info, dict) else None
-        return status if isinstance(status, str) and status.isalpha() else "not known"
+        return status if isinstance(status, str) and status.isalpha() else None
 
     def _interruptible_sleep(self, seconds: float) -> None:
         self._cancelled.wait(seconds)
@@ -482,25 +517,37 @@ class Transport:
             raise CancelledError(msg)
 
 
-def _reply(response: requests.Response, asked_at: datetime, *, is_file: bool) -> Reply:
-    if is_file and response.status_code < 300:  # noqa: PLR2004 - HTTP
-        return Reply(
-            response.status_code,
-            response.headers,
-            b"",
-            asked_at,
-            chunks=lambda: response.iter_content(CHUNK),
-        )
-    return Reply(response.status_code, response.headers, response.content, asked_at)
+def _charge(request: _Request, reply: Reply) -> tuple[int, int]:
+    """Return what a reply says that its request cost, and what it may have cost at most.
+
+    Refused calls are free by the documents' default (bigin-api.md 11.16); what never reached
+    Bigin certainly is.
+    """
+    if reply.status < 400:  # noqa: PLR2004 - HTTP
+        return request.cost, request.cost
+    if request.row_errors and reply.row_results is not None:
+        return request.cost, request.cost  # processed, only the rows were refused
+    if reply.code is not None:
+        return 0, min(OF_REFUSAL, request.cost)
+    if reply.status >= 500:  # noqa: PLR2004 - HTTP
+        return 0, request.cost  # perhaps the gateway lost Bigin's reply
+    return 0, 0
 
 
 def _is_broken(request: _Request, reply: Reply) -> bool:
     """Whether a success came without the JSON that it should hold."""
-    if request.is_file or reply.status >= 300 or reply.is_empty:  # noqa: PLR2004 - HTTP
+    if request.download or reply.status >= 300 or reply.is_empty:  # noqa: PLR2004 - HTTP
         return False
     # The gateway answers some deletions with nothing at all (bigin-api.md 11.10).
-    gateway_deletion = request.method == "DELETE" and not reply.body and request.cost == 0
-    return not gateway_deletion and not reply.is_json
+    if request.method == "DELETE" and not reply.body and not request.to_bigin:
+        return False
+    if request.decode:
+        try:
+            reply.json()
+        except ServiceError:
+            return True
+        return False
+    return not reply.is_json
 
 
 def _result(state: tenacity.RetryCallState) -> _Try:
@@ -512,10 +559,10 @@ def _result(state: tenacity.RetryCallState) -> _Try:
 
 
 def _delay(state: tenacity.RetryCallState) -> float:
-    """Return what the service asked for, else an exponential wait with full jitter."""
+    """Return what the service asked for, else an exponential wait with jitter."""
     reply = _result(state).reply
     asked = reply.retry_after if reply else None
-    if asked is not None:
+    if asked:  # "at once" is no answer to a client that is refused again and again
         return asked
     longest = min(LONGEST_DELAY, FIRST_DELAY * float(2**state.attempt_number))
     return random.uniform(longest / 4, longest)  # noqa: S311 - jitter, not a secret
@@ -525,43 +572,3 @@ def _say_retry(label: str, state: tenacity.RetryCallState) -> None:
     reply = _result(state).reply
     said = f"HTTP {reply.status}" if reply is not None else "no reply"
     log.info("%s: %s; trying again in %.1f s", label, said, state.upcoming_sleep)
-
-
-def _never_opened(error: Exception) -> bool:
-    """Whether the connection was never opened, so that nothing can have been processed."""
-    if isinstance(error, (requests.exceptions.ConnectTimeout, requests.exceptions.ProxyError)):
-        return True
-    cause = error.args[0] if error.args else None
-    reason = getattr(cause, "reason", cause)
-    return isinstance(reason, urllib3.exceptions.NewConnectionError)
-
-
-class _KeepHeaders(requests.auth.AuthBase):
-    """Leaves the headers as they are; its presence keeps requests from reading .netrc."""
-
-    @override
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        return request
-
-
-class _QueryFilter(logging.Filter):
-    """Cuts the query from urllib3's debug lines: criteria and e-mail searches hold data."""
-
-    def __init__(self, host: str) -> None:
-        super().__init__()
-        self.host = host
-
-    @override
-    def filter(self, record: logging.LogRecord) -> bool:
-        if isinstance(record.args, tuple) and self.host in record.args:
-            record.args = tuple(
-                a.partition("?")[0] if isinstance(a, str) and a.startswith("/") else a
-                for a in record.args
-            )
-        return True
-
-
-def _hide_queries(host: str) -> None:
-    logger = logging.getLogger("urllib3.connectionpool")
-    if not any(isinstance(f, _QueryFilter) and f.host == host for f in logger.filters):
-        logger.addFilter(_QueryFilter(host))
