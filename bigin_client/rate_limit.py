@@ -7,8 +7,10 @@ library was found that paces evenly, shares its state between processes and adap
 
 from __future__ import annotations
 
+import enum
 import hashlib
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -19,7 +21,7 @@ import msgspec
 import platformdirs
 from filelock import FileLock, Timeout
 
-from bigin_client.errors import SettingsError
+from bigin_client.errors import RateLimitedError, SettingsError
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +34,12 @@ MAX_RESERVATION: Final = 5.0
 #: Seconds in which the rate climbs from nothing to the configured one after a 429.
 RECOVERY: Final = 60.0
 LOCK_TIMEOUT: Final = 1.0
+#: Seconds between two looks at a lock that another process holds: for less than a millisecond.
+LOCK_POLL: Final = 0.005
+#: No pause is believed that is longer: the account's credits come back within a day.
+MAX_PAUSE: Final = 86_400.0
+#: Seconds after which Redis is asked for its time again.
+TIME_CHECK: Final = 60.0
 
 
 class State(msgspec.Struct):
@@ -39,8 +47,9 @@ class State(msgspec.Struct):
 
     #: The first moment that nobody has reserved yet.
     free_at: float = 0.0
-    #: Nobody sends before this: the service asked for a pause.
+    #: Nobody sends before this: the service asked for a pause. And when it did.
     paused_until: float = 0.0
+    paused_at: float = 0.0
     #: Share of the configured rate that a 429 left, and when that was.
     share: float = 1.0
     lowered_at: float = 0.0
@@ -48,6 +57,10 @@ class State(msgspec.Struct):
 
 class Store(Protocol):
     """Keeps one `State`; `update` runs a change under a lock."""
+
+    def now(self) -> float:
+        """Return seconds since the epoch, by a clock that all users of the store share."""
+        ...
 
     def update(self, change: Callable[[State], T]) -> T:
         """Apply `change` to the state in place and return its result."""
@@ -65,6 +78,10 @@ class MemoryStore:
         self._state = State()
         self._lock = threading.Lock()
 
+    def now(self) -> float:
+        """See `Store`."""
+        return time.time()
+
     def update(self, change: Callable[[State], T]) -> T:
         """See `Store`."""
         with self._lock:
@@ -79,6 +96,10 @@ class FileStore:
         self._lock = FileLock(str(path) + ".lock", timeout=LOCK_TIMEOUT)
         self._own = threading.Lock()
 
+    def now(self) -> float:
+        """See `Store`."""
+        return time.time()
+
     def update(self, change: Callable[[State], T]) -> T:
         """See `Store`.
 
@@ -88,7 +109,7 @@ class FileStore:
         try:
             with self._own:
                 self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                with self._lock:
+                with self._lock.acquire(poll_interval=LOCK_POLL):
                     state = self._read()
                     result = change(state)
                     # A process that is killed here must not leave half a file.
@@ -99,7 +120,7 @@ class FileStore:
         except Timeout:
             msg = f"{self.path} stayed locked for {LOCK_TIMEOUT:g} s"
             raise StoreError(msg) from None
-        except OSError as error:
+        except (OSError, NotImplementedError) as error:  # the latter: no locks on this file system
             msg = f"{self.path} cannot be used: {type(error).__name__}"
             raise StoreError(msg) from None
 
@@ -126,11 +147,37 @@ class RedisStore:
         except ImportError:
             msg = "rate_limit_store is redis://…, but the redis client is not installed"
             raise SettingsError(msg, hint="pip install 'bigin-connectors[redis]'") from None
-        self._errors: tuple[type[Exception], ...] = (redis.RedisError, msgspec.MsgspecError)
-        self._redis: Any = redis.Redis.from_url(
-            url, socket_timeout=LOCK_TIMEOUT, socket_connect_timeout=LOCK_TIMEOUT
+        self._errors: tuple[type[Exception], ...] = (
+            redis.RedisError,
+            msgspec.MsgspecError,
+            UnicodeDecodeError,
         )
         self._name = f"bigin-connectors:rate:{name}"
+        self._ahead = 0.0
+        self._asked_at = -math.inf
+        try:
+            self._redis: Any = redis.Redis.from_url(
+                url, socket_timeout=LOCK_TIMEOUT, socket_connect_timeout=LOCK_TIMEOUT
+            )
+        except ValueError as error:
+            fault = type(error).__name__
+        else:
+            return
+        # Here and not above: the error's text may hold the URL, and that a password.
+        msg = f"rate_limit_store is no Redis URL ({fault})"
+        raise SettingsError(msg, hint="Write redis://host:6379/0.")
+
+    def now(self) -> float:
+        """See `Store`: the time of Redis, because the clocks of several machines differ."""
+        if time.monotonic() - self._asked_at > TIME_CHECK:
+            try:
+                seconds, micros = self._redis.time()
+            except self._errors as error:
+                msg = f"the Redis rate store cannot be used: {type(error).__name__}"
+                raise StoreError(msg) from None
+            self._ahead = seconds + micros / 1e6 - time.time()
+            self._asked_at = time.monotonic()
+        return time.time() + self._ahead
 
     def update(self, change: Callable[[State], T]) -> T:
         """See `Store`; optimistic, tried again when another process was quicker.
@@ -176,13 +223,21 @@ def open_store(where: str | None, *, base_url: str, api_key: str) -> Store:
     )
 
 
+class _Turn(enum.Enum):
+    OURS = "reserved"
+    #: So many wait already that the moment is not reserved yet.
+    QUEUED = "queued"
+    PAUSED = "paused"
+
+
 class Pacer:
     """Gives each request its moment.
 
     Args:
         rate: Requests per second; 0 means no pacing.
         store: Where the state lives. One that fails is replaced by memory, said once.
-        clock: Seconds since the epoch, the same on all sharing machines.
+        longest_pause: Seconds; a longer one, which the service asked for, is not waited for.
+        clock: Seconds since the epoch; None: the store's.
         sleep: Waits; raises to stop the wait.
     """
 
@@ -191,45 +246,64 @@ class Pacer:
         rate: float,
         store: Store,
         *,
-        clock: Callable[[], float] = time.time,
+        longest_pause: float = math.inf,
+        clock: Callable[[], float] | None = None,
         sleep: Callable[[float], None],
     ) -> None:
         self._rate = rate
         self._store = store
+        self._longest_pause = longest_pause
         self._clock = clock
         self._sleep = sleep
 
     def wait(self) -> None:
-        """Return when the next request may be sent."""
+        """Return when the next request may be sent.
+
+        Raises:
+            RateLimitedError: The service asked for a pause (perhaps another process of this
+                account) that is longer than allowed; nothing was sent.
+        """
         if self._rate <= 0:
             return
         while True:
-            delay, reserved = self._update(self._reserve)
+            delay, turn = self._update(self._reserve)
+            if turn is _Turn.PAUSED and delay > self._longest_pause:
+                raise RateLimitedError(
+                    "The service asked this account to pause",
+                    retry_after=math.ceil(delay),
+                    hint=f"Run again in {delay:.0f} s, or raise max_wait.",
+                )
+            if turn is not _Turn.OURS:
+                delay = min(delay, MAX_RESERVATION)
             if delay > 0:
                 self._sleep(delay)
-            if reserved:
+            if turn is _Turn.OURS:
                 return
 
     def slow_down(self, pause: float = 0.0) -> None:
         """Note a 429: halve the rate for a while and let nobody send for `pause` seconds."""
         if self._rate > 0:
-            self._update(lambda state: self._lower(state, pause))
+            self._update(lambda state, now: self._lower(state, now, pause))
 
-    def _reserve(self, state: State) -> tuple[float, bool]:
-        now = self._clock()
+    def _reserve(self, state: State, now: float) -> tuple[float, _Turn]:
+        """Return the seconds to wait, and what comes then."""
         interval = 1.0 / (self._rate * self._share(state, now))
-        if state.free_at > now + MAX_AHEAD + interval:
-            msg = f"the stored time lies {state.free_at - now:.0f} s ahead"
+        ahead = max(state.free_at - interval, state.paused_at, state.lowered_at) - now
+        if ahead > MAX_AHEAD:
+            msg = f"the stored time lies {ahead:.0f} s ahead"
             raise StoreError(msg)
-        start = max(now, state.free_at, state.paused_until)
+        if state.paused_until > now:
+            return state.paused_until - now, _Turn.PAUSED
+        start = max(now, state.free_at)
         if start - now > MAX_RESERVATION + interval:
-            return MAX_RESERVATION, False
+            return MAX_RESERVATION, _Turn.QUEUED
         state.free_at = start + interval
-        return start - now, True
+        return start - now, _Turn.OURS
 
-    def _lower(self, state: State, pause: float) -> None:
-        now = self._clock()
-        state.paused_until = max(state.paused_until, now + pause)
+    def _lower(self, state: State, now: float, pause: float) -> None:
+        if pause > 0:
+            state.paused_until = max(state.paused_until, now + min(pause, MAX_PAUSE))
+            state.paused_at = now
         if now - state.lowered_at >= 1.0:  # replies to one burst count once
             state.share = max(self._share(state, now) / 2, 0.05)
             state.lowered_at = now
@@ -238,14 +312,22 @@ class Pacer:
     def _share(state: State, now: float) -> float:
         return min(1.0, state.share + max(0.0, now - state.lowered_at) / RECOVERY)
 
-    def _update(self, change: Callable[[State], T]) -> T:
+    def _update(self, change: Callable[[State, float], T]) -> T:
         try:
-            return self._store.update(change)
+            return self._change(change)
         except StoreError as error:
-            log.warning(
-                "Request pacing is not shared with other processes any more: %s. "
-                "This process paces itself.",
-                error,
-            )
-            self._store = MemoryStore()
-            return self._store.update(change)
+            if isinstance(self._store, MemoryStore):
+                log.warning("Request pacing starts anew: %s.", error)
+            else:
+                log.warning(
+                    "Request pacing is not shared with other processes any more: %s. "
+                    "This process paces itself.",
+                    error,
+                )
+        self._store = MemoryStore()
+        return self._change(change)
+
+    def _change(self, change: Callable[[State, float], T]) -> T:
+        clock = self._clock or self._store.now
+        # The clock is read under the lock: waiting for the lock takes time.
+        return self._store.update(lambda state: change(state, clock()))

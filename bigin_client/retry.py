@@ -39,6 +39,12 @@ class Outcome:
     #: The body is JSON in one of the gateway's own shapes.
     gateway_shape: bool = False
 
+    @property
+    def may_have_been_processed(self) -> bool:
+        """Whether a write may have taken place although no usable answer came."""
+        lost = self.status in _TRANSIENT and self.code is None
+        return self.fault is Fault.UNCLEAR or (self.fault is None and lost)
+
 
 #: Any method: the request was refused before it was processed.
 _REFUSED_UNPROCESSED: Final = frozenset({429})

@@ -30,7 +30,7 @@ def _modules(root):
 
 
 @pytest.mark.parametrize("module", ["requests", "urllib3", "http.client", "urllib.request"])
-def test_only_the_transport_talks_http(root, module):
+def test_only_the_wire_talks_http(root, module):
     """One door to the wire. The simulator is the other end of it and uses http.server."""
     users = {
         str(path.relative_to(root))
@@ -39,7 +39,7 @@ def test_only_the_transport_talks_http(root, module):
         if (isinstance(node, ast.Import) and any(_is(a.name, module) for a in node.names))
         or (isinstance(node, ast.ImportFrom) and _is(node.module or "", module))
     }
-    assert users <= {"bigin_client/transport.py"}
+    assert users <= {"bigin_client/wire.py"}
 
 
 def _is(name, module):

@@ -1,0 +1,372 @@
+"""HTTP itself: sessions, TLS, proxies, and the two ways in which an exchange can fail.
+
+Nothing else in the package imports requests; what to do about a failure is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import ssl
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from typing import IO, Any, Final
+from urllib.parse import urlsplit
+
+import requests
+import requests.adapters
+import urllib3
+import urllib3.exceptions
+from requests_toolbelt import MultipartEncoder
+from typing_extensions import override
+
+from bigin_client import timestamps
+from bigin_client.errors import ServiceError, SettingsError
+from bigin_client.reply import Reply
+from bigin_client.retry import Fault
+from bigin_client.settings import Settings
+
+#: Bytes of a download that are in memory at a time.
+CHUNK: Final = 65_536
+
+
+class Upload:
+    """A file to send as multipart/form-data, read as it is sent, not into memory.
+
+    Args:
+        file: Open for reading in binary. It is sent again only if it can be rewound.
+        name: File name that the service shows.
+    """
+
+    def __init__(self, file: IO[bytes], name: str) -> None:
+        self._file = file
+        self._name = name
+        self._start = file.tell() if file.seekable() else None
+
+    @property
+    def once(self) -> bool:
+        """Whether it cannot be sent a second time."""
+        return self._start is None
+
+    def encoder(self) -> MultipartEncoder:
+        """Return a request body, from the file's beginning."""
+        if self._start is not None:
+            self._file.seek(self._start)
+        return MultipartEncoder({"file": (self._name, self._file, "application/octet-stream")})
+
+
+class Download:
+    """Where a file's bytes go.
+
+    Args:
+        file: Open for writing in binary.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._start = file.tell() if file.seekable() else None
+        self.written = 0
+
+    def restart(self) -> None:
+        """Forget what a try before has written.
+
+        Raises:
+            ServiceError: The stream cannot be rewound.
+        """
+        if not self.written:
+            return
+        if self._start is None:
+            raise ServiceError(
+                f"The file broke off after {self.written} bytes",
+                hint="Run again; a file that can be rewound would have been continued.",
+            )
+        self._file.seek(self._start)
+        self._file.truncate()
+        self.written = 0
+
+    def write(self, chunk: bytes) -> None:
+        """Add bytes."""
+        self._file.write(chunk)
+        self.written += len(chunk)
+
+
+class ExchangeError(Exception):
+    """An exchange that brought no reply; `fault` says what that means."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.value)
+        self.fault = fault
+
+
+class Wire:
+    """Exchanges requests for replies, with a session for each thread.
+
+    Args:
+        settings: Gateway, time-out, TLS.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._timeout = settings.request_timeout
+        self._verify: str | bool = settings.ca_bundle or settings.verify_tls
+        # A proxy cannot reach this machine's loopback, and must not see what goes there.
+        self._trust_env = not settings.is_loopback
+        self._local = threading.local()
+        # Weak: the session of a thread that has ended is closed with it.
+        self._sessions: weakref.WeakSet[_Session] = weakref.WeakSet()
+        self._lock = threading.Lock()
+        _hide_queries(urlsplit(settings.base_url).hostname or "")
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Mapping[str, str | int] | None,
+        headers: Mapping[str, str],
+        content: bytes | Upload | None,
+        download: Download | None,
+    ) -> Reply:
+        """Send one request and read the whole reply.
+
+        Args:
+            method: HTTP method.
+            url: Without a query.
+            params: The query.
+            headers: All headers.
+            content: The body.
+            download: Takes the body of a successful reply, which then has none.
+
+        Raises:
+            ExchangeError: There was no whole reply.
+            SettingsError: No request can be made with these settings; nothing was sent.
+        """
+        body: Any = content
+        headers = dict(headers)
+        if isinstance(content, Upload):
+            body = content.encoder()
+            headers["Content-Type"] = body.content_type
+        if download:
+            download.restart()
+        prepared = requests.Request(
+            method, url, params=dict(params) if params else None, data=body, headers=headers
+        )
+        session = self._session()
+        session.reading = method == "GET"
+        try:
+            outcome = self._exchange(session, prepared, download)
+        finally:
+            session.reading = False
+        if isinstance(outcome, Reply):
+            return outcome
+        # Here and not in an `except` below, whose error holds the query in its text.
+        raise outcome
+
+    def _exchange(
+        self, session: _Session, request: requests.Request, download: Download | None
+    ) -> Reply | SettingsError | ExchangeError:
+        asked_at = timestamps.now()
+        try:
+            prepared = session.prepare_request(request)
+            # `verify` is given here because the CA variables would outdo the session's own.
+            options = session.merge_environment_settings(
+                prepared.url, {}, stream=True, verify=self._verify, cert=None
+            )
+            response = session.send(
+                prepared, timeout=self._timeout, allow_redirects=False, **options
+            )
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
+            return _failure(error, urlsplit(request.url).hostname)
+        except OSError as error:
+            # Only the check of the CA file, which comes before the connection, gets here.
+            return SettingsError(
+                f"The CA certificates cannot be read: {type(error).__name__}",
+                hint="Check the setting ca_bundle and the variable REQUESTS_CA_BUNDLE.",
+            )
+        with response:
+            try:
+                if download is None or response.status_code != 200:  # noqa: PLR2004 - HTTP
+                    content = response.raw.read(decode_content=True)
+                else:
+                    content = b""
+                    for chunk in response.iter_content(CHUNK):
+                        download.write(chunk)
+            except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError):
+                return ExchangeError(Fault.UNCLEAR)
+        return Reply(response.status_code, response.headers, content, asked_at)
+
+    def cut_reads(self) -> None:
+        """Break off every reply to a GET that a thread is waiting for.
+
+        Writes are left alone: cutting them would leave their outcome unknown.
+        """
+        with self._lock:
+            sessions = list(self._sessions)
+        for session in sessions:
+            if session.reading:
+                session.cut()
+
+    def close(self) -> None:
+        """Close all connections."""
+        with self._lock:
+            sessions = list(self._sessions)
+            self._sessions.clear()
+        for session in sessions:
+            session.close()
+        self._local = threading.local()
+
+    def _session(self) -> _Session:
+        session: _Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = _Session()
+            session.trust_env = self._trust_env
+            self._local.session = session
+            with self._lock:
+                self._sessions.add(session)
+        return session
+
+
+class _Session(requests.Session):
+    """A session that one thread uses, and that another can cut off.
+
+    Attributes:
+        reading: A GET is under way.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reading = False
+        # A .netrc entry for the host would replace our Authorization header.
+        self.auth = _KeepHeaders()
+        self._opened: weakref.WeakSet[Any] = weakref.WeakSet()
+        adapter = _Adapter(self._opened)
+        self.mount("https://", adapter)
+        self.mount("http://", adapter)
+
+    def cut(self) -> None:
+        """Shut the sockets, so that a read that waits on one ends at once."""
+        for connection in list(self._opened):
+            opened = connection.sock
+            if opened is not None:
+                with contextlib.suppress(OSError):
+                    opened.shutdown(socket.SHUT_RDWR)
+
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    """Notes the connections that it makes."""
+
+    def __init__(self, opened: weakref.WeakSet[Any]) -> None:
+        self._opened = opened
+        super().__init__(pool_connections=2, pool_maxsize=2)
+
+    @override
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        pool = super().get_connection_with_tls_context(*args, **kwargs)
+        kind = getattr(pool, "ConnectionCls", None)
+        if kind is not None and not isinstance(kind, _Noting):
+            # urllib3 only calls it; a subclass for each of its classes would do no more.
+            pool.__dict__["ConnectionCls"] = _Noting(kind, self._opened)
+        return pool
+
+
+class _Noting:
+    """Makes connections as their class does, and notes each."""
+
+    def __init__(self, make: Callable[..., Any], opened: weakref.WeakSet[Any]) -> None:
+        self._make = make
+        self._opened = opened
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        connection = self._make(*args, **kwargs)
+        self._opened.add(connection)
+        return connection
+
+
+class _KeepHeaders(requests.auth.AuthBase):
+    """Leaves the headers as they are; its presence keeps requests from reading .netrc."""
+
+    @override
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
+
+
+def _failure(error: Exception, host: str | None) -> SettingsError | ExchangeError:
+    """Return what an error of requests or urllib3 means."""
+    causes = list(_causes(error))
+    if any(isinstance(c, ssl.SSLCertVerificationError) for c in causes):
+        return SettingsError(
+            f"The certificate of {host} is not trusted",
+            hint="Set ca_bundle to your proxy's certificate, or mend the host's.",
+        )
+    if any(isinstance(c, ssl.SSLError) and c.reason == "WRONG_VERSION_NUMBER" for c in causes):
+        return SettingsError(
+            f"{host} does not speak TLS there",
+            hint="Check base_url and the proxy variables: https or http, and the port.",
+        )
+    if isinstance(error, ValueError):
+        return SettingsError(
+            f"No request can be made: {type(error).__name__}",
+            hint="Check base_url and the proxy variables (HTTPS_PROXY, ALL_PROXY).",
+        )
+    if any(isinstance(c, _NEVER_OPENED) for c in causes) or any(
+        isinstance(c, OSError) and str(c).startswith("Tunnel connection failed") for c in causes
+    ):
+        return ExchangeError(Fault.NOT_SENT)
+    # Also a ProxyError without such a cause: urllib3 uses it, too, for a connection that broke
+    # after the request was sent. And any other TLS fault: it may have come with the reply.
+    return ExchangeError(Fault.UNCLEAR)
+
+
+#: Raised only while a connection is being opened.
+_NEVER_OPENED: Final = (
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.ConnectTimeoutError,
+)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what it wraps.
+
+    Not ``__context__``: that may be an error which the caller was just handling.
+    """
+    seen: set[int] = set()
+    pending = [error]
+    while pending:
+        one = pending.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        inner = (
+            *one.args,
+            one.__cause__,
+            getattr(one, "reason", None),
+            getattr(one, "original_error", None),
+        )
+        pending += [i for i in inner if isinstance(i, BaseException)]
+
+
+class _QueryFilter(logging.Filter):
+    """Cuts the query from urllib3's debug lines: criteria and e-mail searches hold data."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__()
+        self.host = host
+
+    @override
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            texts = [a for a in record.args if isinstance(a, str)]
+            if any(self.host in t for t in texts):
+                record.args = tuple(
+                    a.partition("?")[0] if isinstance(a, str) else a for a in record.args
+                )
+        return True
+
+
+def _hide_queries(host: str) -> None:
+    for name in ("urllib3.connectionpool", "urllib3.connection", "urllib3.util.retry"):
+        logger = logging.getLogger(name)
+        if not any(isinstance(f, _QueryFilter) and f.host == host for f in logger.filters):
+            logger.addFilter(_QueryFilter(host))
