@@ -103,7 +103,7 @@ $(DEV_STAMP): pyproject.toml constraints.txt | $(UV)
 
 $(AIRFLOW_STAMP): pyproject.toml constraints.txt | $(UV)
 	[ -x $(AIRFLOW)/python ] || $(UV) venv --quiet --clear --python $(PYTHON) .venv/airflow
-	$(UV) pip install --quiet --python $(AIRFLOW)/python -c constraints.txt -e '.[airflow,redis]' --group airflow
+	$(UV) pip install --quiet --python $(AIRFLOW)/python -c constraints.txt -e '.[airflow,parquet,redis]' --group airflow
 	@touch $@
 
 $(MELTANO_STAMP): constraints-meltano.txt | $(UV)
