@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, Literal, TypeAlias
 
 from bigin_client.credits import of_write
+from bigin_client.errors import SettingsError
 from bigin_client.reply import Reply, safe_details
 from bigin_client.transport import Transport
 from bigin_client.types import Record, RecordId
@@ -82,6 +83,7 @@ class Batches:
             headers: For example If-Unmodified-Since.
 
         Raises:
+            SettingsError: A row of an update or a deletion has no id; nothing was sent.
             ServiceError: With ``processed`` true, the rows may have been written.
             RequestError: The batch was refused as a whole; nothing was written.
         """
@@ -89,8 +91,17 @@ class Batches:
             msg = f"a batch holds 1 to {MAX_RECORDS} rows, not {len(rows)}"
             raise ValueError(msg)
         repeat = kind in {"update", "delete"} if safe_to_repeat is None else safe_to_repeat
+        if kind in {"update", "delete"}:
+            _check_ids(rows)
         if kind == "delete":
-            reply = self._delete(module, [str(r["id"]) for r in rows], repeat, run_workflows)
+            ids = [str(r["id"]) for r in rows]
+            reply = self._delete(module, ids, repeat, run_workflows)
+            results = pair(reply, len(rows), ids)
+            return (
+                [self._understood(module, i, r) for i, r in zip(ids, results, strict=True)]
+                if reply.maybe_repeated
+                else results
+            )
         else:
             body: dict[str, Any] = {"data": list(rows)}
             if not run_workflows:
@@ -110,6 +121,18 @@ class Batches:
         expected = [r.get("id") for r in rows] if kind in {"update", "delete"} else None
         return pair(reply, len(rows), expected)
 
+    def _understood(self, module: str, record_id: str, result: RowResult) -> RowResult:
+        """Read the second answer to a deletion whose first was lost.
+
+        A record that was deleted by the first is refused by the second (bigin-api.md 3.3), so
+        a refused one is asked for: gone means deleted.
+        """
+        if result.ok or not result.answered:
+            return result
+        if not self._transport.bigin("GET", f"{module}/{record_id}", module=module).is_empty:
+            return result
+        return dataclasses.replace(result, ok=True, id=record_id, code="SUCCESS", field=None)
+
     def _delete(self, module: str, ids: list[str], repeat: bool, run_workflows: bool) -> Reply:  # noqa: FBT001
         return self._transport.bigin(
             "DELETE",
@@ -119,6 +142,16 @@ class Batches:
             row_errors=True,
             module=module,
         )
+
+
+def _check_ids(rows: Sequence[Record]) -> None:
+    """Refuse ids that would be read as none, or as several."""
+    for position, row in enumerate(rows, 1):
+        record_id = str(row.get("id") or "")
+        if not record_id.isascii() or not record_id.isalnum():
+            raise SettingsError(
+                f"Row {position} of the batch has no usable id", hint="An id is 19 digits."
+            )
 
 
 def chunks(

@@ -6,7 +6,12 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, cast
 
-from bigin_client.errors import ConnectionUnavailableError, ServiceError, SettingsError
+from bigin_client.errors import (
+    ConnectionUnavailableError,
+    NotFoundError,
+    ServiceError,
+    SettingsError,
+)
 from bigin_client.refusals import REAUTHORISE
 from bigin_client.transport import Transport
 from bigin_client.types import ConnectionInfo
@@ -84,7 +89,12 @@ class Connections:
         Raises:
             NotFoundError: There is no such connection.
         """
-        self._transport.gateway("DELETE", f"/connections/{connection_id}")
+        try:
+            self._transport.gateway("DELETE", f"/connections/{connection_id}")
+        except NotFoundError as error:
+            # The second answer to a request whose first reply was lost means: done.
+            if not error.maybe_repeated:
+                raise
 
     def wait_until_active(
         self, connection_id: str, *, timeout: float = 600.0, poll_interval: float = 3.0

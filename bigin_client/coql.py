@@ -12,7 +12,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final, TypeAlias
 
@@ -32,7 +32,7 @@ _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*){0,2}"
 class Condition:
     """A condition after WHERE, or several joined."""
 
-    text: str
+    text: str = field(repr=False)  # values are data: they must not get into a log
     conditions: int = 1
 
     def __str__(self) -> str:
@@ -131,8 +131,8 @@ class Query:
             msg = "a query needs a module: .source(…)"
             raise ValueError(msg)
         text = f"select {', '.join(self.columns)} from {self.module}"  # noqa: S608 - names are checked
-        if self.condition:
-            text += f" where {self.condition}"
+        # A query without WHERE may be refused (bigin-api.md 11.15); this one keeps everything.
+        text += f" where {self.condition or 'id is not null'}"
         if self.order:
             text += f" order by {', '.join(self.order)}"
         return text

@@ -10,6 +10,7 @@ loose ([rec]): check what comes back.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import re
 from collections.abc import Iterable
@@ -36,7 +37,7 @@ class Criteria:
         conditions: How many it holds.
     """
 
-    text: str
+    text: str = dataclasses.field(repr=False)  # values are data: they must not get into a log
     conditions: int = 1
 
     def __str__(self) -> str:

@@ -40,6 +40,7 @@ class BiginError(Exception):
         request_id: The gateway's ``X-Request-Id``, to quote to its support.
         origin: Who answered: ``"gateway"`` (Maton) or ``"Bigin"``; None when nobody did.
         hint: What to do next, in plain words.
+        maybe_repeated: An earlier try of the request got no answer: it may have been processed.
         report: What a load had done before it was stopped (`bigin_client.load.LoadReport`).
     """
 
@@ -65,6 +66,7 @@ class BiginError(Exception):
         self.request_id = request_id
         self.origin = origin
         self.hint = hint
+        self.maybe_repeated = False
         self.report: Any = None
 
     def __str__(self) -> str:

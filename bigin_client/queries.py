@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from bigin_client import coql
 from bigin_client.criteria import Criteria
 from bigin_client.errors import PagingError, RequestError, ServiceError, SettingsError
-from bigin_client.paging import MAX_BY_PAGE_NUMBER, PAGE_SIZE, read_body
+from bigin_client.paging import MAX_BY_PAGE_NUMBER, MAX_FIELDS, PAGE_SIZE, read_body
 from bigin_client.transport import Transport
 from bigin_client.types import Record
 
@@ -17,6 +18,8 @@ log = logging.getLogger(__name__)
 
 SELECTORS: Final = ("criteria", "email", "phone", "word")
 #: Two spellings of a page of COQL; which of them holds is found out once ([bigin-doc], [rec]).
+_QUOTED: Final = re.compile(r"'(?:[^'\\]|\\.)*'", re.DOTALL)
+_LIMIT: Final = re.compile(r"\blimit\s+\d", re.IGNORECASE)
 _LIMITS: Final = ("limit {count} offset {start}", "limit {start}, {count}")
 
 
@@ -50,7 +53,8 @@ class Queries:
         page, before = 1, set[str]()
         while True:
             params: dict[str, str | int] = {**chosen, "page": page, "per_page": PAGE_SIZE}
-            if fields:
+            # All fields come without being asked for; more than 50 may not be named.
+            if fields and len(fields) <= MAX_FIELDS:
                 params["fields"] = ",".join(fields)
             reply = self._transport.bigin("GET", f"{module}/search", params=params, module=module)
             if reply.is_empty:
@@ -73,8 +77,11 @@ class Queries:
     def query(self, query: coql.Query | str) -> Iterator[list[dict[str, Any]]]:
         """Yield pages of rows; see `BiginClient.query`."""
         text = str(query)
-        if isinstance(query, str) and " limit " in f" {text.casefold()} ":
-            yield self._query(text)[0]
+        # The word may stand in a literal, too: then the query has no LIMIT of its own.
+        if isinstance(query, str) and _LIMIT.search(_QUOTED.sub("''", text)):
+            rows, _more = self._query(text)
+            if rows:
+                yield rows
             return
         start = 0
         while True:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any, Final, cast
 
 from bigin_client import field_types, timestamps
 from bigin_client.credits import VIEW_READ
-from bigin_client.errors import PagingError, ServiceError
+from bigin_client.criteria import Criteria
+from bigin_client.errors import PagingError, ServiceError, SettingsError
 from bigin_client.metadata import Field, Metadata
 from bigin_client.paging import MAX_FIELDS, PAGE_SIZE, iter_pages, read_body
 from bigin_client.reply import Reply
@@ -88,6 +89,24 @@ def field_groups(fields: Sequence[str], *, anchor: str | None = MODIFIED) -> lis
     return [tuple([*chunk, anchor] if anchor else chunk) for chunk in chunks]
 
 
+def moment(value: datetime | str | None, name: str) -> datetime | None:
+    """Return an argument that is a time as an instant; without an offset it is UTC.
+
+    Raises:
+        SettingsError: The text is no time.
+    """
+    if isinstance(value, str):
+        try:
+            return timestamps.parse(value)
+        except ValueError:
+            raise SettingsError(
+                f"{name} is not a time", hint="Write 2026-11-24T12:00:00+00:00."
+            ) from None
+    if value is not None and value.tzinfo is None:
+        return value.replace(tzinfo=timezone.utc)
+    return value
+
+
 def reader(fields: Iterable[Field]) -> Callable[[Record], Record]:
     """Return a function that turns a record of the service into ours; see `reader_of`."""
     return reader_of(
@@ -147,10 +166,15 @@ class Records:
 
     # -- lists -----------------------------------------------------------------------------
 
-    def fetch(self, query: ListQuery, token: str | None = None) -> Reply:
-        """Send one list request; the reply is not decoded yet.
+    def fetch(self, query: ListQuery, token: str | None = None, *, decode: bool = False) -> Reply:
+        """Send one list request.
 
         204 and 304 (`Reply.is_empty`) mean that there is nothing.
+
+        Args:
+            query: The question.
+            token: Page token; None: the first page.
+            decode: Decode the reply at once. False: a page that waits takes less memory as bytes.
 
         Raises:
             ScopeError: The connection may not read the module.
@@ -163,13 +187,14 @@ class Records:
             headers=query.headers(),
             cost=VIEW_READ if query.cvid else 1,
             module=query.module,
+            decode=decode,
         )
 
     def pages(self, query: ListQuery) -> Iterator[list[Record]]:
         """Yield the raw records of each page, by token; see `paging.iter_pages`."""
 
         def fetch(token: str | None) -> dict[str, Any] | None:
-            reply = self.fetch(query, token)
+            reply = self.fetch(query, token, decode=True)
             return None if reply.is_empty else reply.object()
 
         return iter_pages(fetch)
@@ -187,12 +212,20 @@ class Records:
         page_size: int = PAGE_SIZE,
     ) -> Iterator[Record]:
         """Yield the records of a module; see `BiginClient.list_records`."""
+        if cvid and (sort_by or sort_order):
+            raise SettingsError("A custom view brings its own order: cvid goes without sort_by")
+        if not 1 <= page_size <= PAGE_SIZE:
+            raise SettingsError(f"page_size is 1 to {PAGE_SIZE}, not {page_size}")
+        if sort_order and not sort_by:
+            sort_by = "id"  # the default; sort_order alone may be refused (bigin-api.md 11.3)
+        since = moment(modified_since, "modified_since")
         known = self._metadata.fields(module)
         names = list(known) if fields is None else [f for f in fields if f != "id"]
         chosen = [self._metadata.field(module, n) for n in names]
-        since = timestamps.parse(modified_since) if isinstance(modified_since, str) else None
         anchor = MODIFIED if MODIFIED in known else None
-        groups = field_groups(names, anchor=anchor)
+        # A list must name a field; id alone is got by asking for any other, too.
+        asked = names or [anchor or next(iter(known), "id")]
+        groups = field_groups(asked, anchor=anchor)
         first, *others = (
             ListQuery(
                 module=module,
@@ -201,7 +234,7 @@ class Records:
                 sort_order=sort_order,
                 cvid=cvid,
                 pipeline_id=pipeline_id,
-                modified_since=since if isinstance(modified_since, str) else modified_since,
+                modified_since=since,
                 page_size=page_size,
             )
             for group in groups
@@ -268,15 +301,19 @@ class Records:
         """
         if fields is None:
             return self._get(module, record_id, None)
-        anchor = MODIFIED
+        first, *others = field_groups(fields, anchor=None)
+        if not others:
+            return self._get(module, record_id, first)
+        has_anchor = MODIFIED in fields or MODIFIED in self._metadata.fields(module)
+        anchor = MODIFIED if has_anchor else None
         for _ in range(3):
             whole: Record = {}
             marks = set()
-            for group in field_groups([*fields, anchor], anchor=anchor):
+            for group in field_groups(fields, anchor=anchor):
                 part = self._get(module, record_id, group)
                 if part is None:
                     return None
-                marks.add(part.get(anchor))
+                marks.add(part.get(anchor) if anchor else None)
                 whole.update(part)
             if len(marks) == 1:
                 return whole
@@ -349,12 +386,14 @@ class Records:
                 return
             page += 1
 
-    def count(self, module: str) -> int:
-        """Return the number of records of a module (1 credit).
-
-        Source: bigin-api.md 3.7, [code]; a number or a text.
-        """
-        reply = self._transport.bigin("GET", f"{module}/actions/count", module=module)
+    def count(
+        self, module: str, *, criteria: Criteria | str | None = None, cvid: str | None = None
+    ) -> int:
+        """Return the number of records of a module; see `BiginClient.count_records`."""
+        params = {k: str(v) for k, v in (("criteria", criteria), ("cvid", cvid)) if v}
+        reply = self._transport.bigin(
+            "GET", f"{module}/actions/count", params=params or None, module=module
+        )
         try:
             return int(str(reply.object()["count"]))
         except (KeyError, ValueError):
@@ -371,7 +410,7 @@ class Records:
                 DeletedUsers, ActiveConfirmedUsers, AdminUsers, ActiveConfirmedAdmins or
                 CurrentUser (bigin-api.md section 2).
         """
-        page = 1
+        page, before = 1, list[Any]()
         while True:
             reply = self._transport.bigin(
                 "GET", "users", params={"type": kind, "page": page, "per_page": PAGE_SIZE}
@@ -383,6 +422,9 @@ class Records:
             if not isinstance(users, list):
                 msg = "GET users: the reply holds no users"
                 raise ServiceError(msg, request_id=reply.request_id)
+            if users and users == before:
+                raise PagingError("GET users: the same page came twice")
+            before = users
             yield from users
             # info has no token keys here ([rec]); a single page may come without info.
             info = body.get("info")

@@ -7,6 +7,7 @@ enough everywhere.
 from __future__ import annotations
 
 import ipaddress
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -80,8 +81,9 @@ class Settings:
     base_url: str = ""
     connection_id: str | None = None
     requests_per_second: float = field(default_factory=lambda: _from_env("requests_per_second"))
-    rate_limit_store: str | None = None
-    max_concurrency: int = field(default_factory=lambda: int(_from_env("max_concurrency")))
+    #: May hold Redis' password.
+    rate_limit_store: str | None = field(default=None, repr=False)
+    max_concurrency: int = field(default_factory=lambda: _whole(_from_env("max_concurrency")))
     request_timeout: float = 30.0
     max_wait: float = 300.0
     max_credits: int | None = None
@@ -177,7 +179,8 @@ class Settings:
             value = getattr(self, name)
             if value is None and name in {"max_credits", "min_credits_left"}:
                 continue
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if not number or not math.isfinite(value) or value < 0:
                 msg = f"{name} must be a number that is not negative"
                 raise SettingsError(msg)
         if self.requests_per_second == 0 and not self.is_loopback:
@@ -200,6 +203,13 @@ def _from_env(name: str) -> float:
     except ValueError:
         msg = f"{ENVIRONMENT[name]} is not a number"
         raise SettingsError(msg) from None
+
+
+def _whole(value: float) -> int:
+    if not math.isfinite(value) or value != int(value):
+        msg = f"{ENVIRONMENT['max_concurrency']} is not a whole number"
+        raise SettingsError(msg)
+    return int(value)
 
 
 def _is_loopback(host: str) -> bool:

@@ -346,19 +346,21 @@ class Transport:
                 before_sleep=lambda state: _say_retry(request.label, state),
                 retry_error_callback=_result,
             )(self._try, sending)
-        except BiginError as error:
+        except BiginError as stop:
             if sending.unclear and request.method != "GET":
                 # Stopped between two tries: the write before may have taken place.
                 raise ServiceError(
-                    f"{request.label}: stopped before its outcome was known: {error.message}",
-                    hint=error.hint,
+                    f"{request.label}: stopped before its outcome was known: {stop.message}",
+                    hint=stop.hint,
                 ) from None
             raise
         if last.action is Action.RETURN and last.reply is not None:
             last.reply.tries = sending.tries
             last.reply.maybe_repeated = sending.unclear
             return last.reply
-        raise self._error(sending, last)
+        error = self._error(sending, last)
+        error.maybe_repeated = sending.unclear
+        raise error
 
     def _must_stop(self, state: tenacity.RetryCallState) -> bool:
         last, tries = _result(state), state.attempt_number
