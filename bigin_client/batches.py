@@ -94,32 +94,43 @@ class Batches:
         if kind in {"update", "delete"}:
             _check_ids(rows)
         if kind == "delete":
-            ids = [str(r["id"]) for r in rows]
-            reply = self._delete(module, ids, repeat, run_workflows)
-            results = pair(reply, len(rows), ids)
-            return (
-                [self._understood(module, i, r) for i, r in zip(ids, results, strict=True)]
-                if reply.maybe_repeated
-                else results
-            )
-        else:
-            body: dict[str, Any] = {"data": list(rows)}
-            if not run_workflows:
-                body["trigger"] = []
-            if kind == "upsert" and match_on:
-                body["duplicate_check_fields"] = list(match_on)
-            reply = self._transport.bigin(
-                "PUT" if kind == "update" else "POST",
-                f"{module}/upsert" if kind == "upsert" else module,
-                body=body,
-                headers=headers,
-                idempotent=repeat,
-                row_errors=True,
-                cost=of_write(len(rows)),
-                module=module,
-            )
-        expected = [r.get("id") for r in rows] if kind in {"update", "delete"} else None
-        return pair(reply, len(rows), expected)
+            return self._delete(module, [str(r["id"]) for r in rows], repeat, run_workflows)
+        body: dict[str, Any] = {"data": list(rows)}
+        if not run_workflows:
+            body["trigger"] = []
+        if kind == "upsert" and match_on:
+            body["duplicate_check_fields"] = list(match_on)
+        reply = self._transport.bigin(
+            "PUT" if kind == "update" else "POST",
+            f"{module}/upsert" if kind == "upsert" else module,
+            body=body,
+            headers=headers,
+            idempotent=repeat,
+            row_errors=True,
+            cost=of_write(len(rows)),
+            module=module,
+        )
+        return pair(reply, len(rows), [r["id"] for r in rows] if kind == "update" else None)
+
+    def _delete(
+        self,
+        module: str,
+        ids: list[str],
+        repeat: bool,  # noqa: FBT001 - passed on
+        run_workflows: bool,  # noqa: FBT001 - passed on
+    ) -> list[RowResult]:
+        reply = self._transport.bigin(
+            "DELETE",
+            module,
+            params={"ids": ",".join(ids), "wf_trigger": "true" if run_workflows else "false"},
+            idempotent=repeat,
+            row_errors=True,
+            module=module,
+        )
+        results = pair(reply, len(ids), ids)
+        if reply.maybe_repeated:
+            results = [self._understood(module, i, r) for i, r in zip(ids, results, strict=True)]
+        return results
 
     def _understood(self, module: str, record_id: str, result: RowResult) -> RowResult:
         """Read the second answer to a deletion whose first was lost.
@@ -132,16 +143,6 @@ class Batches:
         if not self._transport.bigin("GET", f"{module}/{record_id}", module=module).is_empty:
             return result
         return dataclasses.replace(result, ok=True, id=record_id, code="SUCCESS", field=None)
-
-    def _delete(self, module: str, ids: list[str], repeat: bool, run_workflows: bool) -> Reply:  # noqa: FBT001
-        return self._transport.bigin(
-            "DELETE",
-            module,
-            params={"ids": ",".join(ids), "wf_trigger": "true" if run_workflows else "false"},
-            idempotent=repeat,
-            row_errors=True,
-            module=module,
-        )
 
 
 def _check_ids(rows: Sequence[Record]) -> None:

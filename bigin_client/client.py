@@ -208,9 +208,20 @@ class BiginClient:
         for page in self.queries.query(coql):
             yield from page
 
-    def count_records(self, module: str) -> int:
-        """Return the number of records of a module (1 credit)."""
-        return self.records.count(self.metadata.module(module).api_name)
+    def count_records(
+        self, module: str, *, criteria: Criteria | str | None = None, cvid: str | None = None
+    ) -> int:
+        """Return the number of records of a module (1 credit).
+
+        Args:
+            module: API name or alias.
+            criteria: Count only what meets them, as in `search_records`.
+            cvid: Count only what a custom view shows.
+
+        Source: bigin-api.md 3.7 [code]; the reply holds a number or a text.
+        """
+        api_name = self.metadata.module(module).api_name
+        return self.records.count(api_name, criteria=criteria, cvid=cvid)
 
     def deleted_records(
         self, module: str, since: datetime | str | None = None

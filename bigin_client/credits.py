@@ -71,9 +71,7 @@ class CreditMeter:
             self._book(cost, cost)
             self._in_flight += cost
 
-    def settle(
-        self, cost: int, *, spent: int, at_most: int, headers: Mapping[str, str] | None = None
-    ) -> None:
+    def settle(self, cost: int, *, spent: int, at_most: int, headers: Mapping[str, str]) -> None:
         """Put what a request has cost in the place of its reservation.
 
         Args:
@@ -85,7 +83,7 @@ class CreditMeter:
         with self._lock:
             self._in_flight -= cost
             self._book(spent - cost, at_most - cost)
-            text = (headers or {}).get(REMAINING_HEADER, "")
+            text = headers.get(REMAINING_HEADER, "")
             if text.isascii() and text.isdigit():
                 # Requests that are still under way may not be counted in it.
                 self.left = max(0, int(text) - self._in_flight)

@@ -400,8 +400,8 @@ class Transport:
     def _exchange(self, request: _Request) -> tuple[Reply | None, Fault | None]:
         """Send once; return the reply, or how it failed. Keeps the credit meter right."""
         self.credits.reserve(request.cost)
-        reply: Reply | None = None
         spent = at_most = 0
+        headers: Mapping[str, str] = {}
         try:
             with self._turn():
                 spent = at_most = request.cost
@@ -413,6 +413,7 @@ class Transport:
                     content=request.content,
                     download=request.download,
                 )
+            headers = reply.headers
             spent, at_most = _charge(request, reply)
         except SettingsError:
             spent = at_most = 0
@@ -424,12 +425,7 @@ class Transport:
                 self._check_cancelled()  # which may be what cut it off
             return None, error.fault
         finally:
-            self.credits.settle(
-                request.cost,
-                spent=spent,
-                at_most=at_most,
-                headers=reply.headers if reply else None,
-            )
+            self.credits.settle(request.cost, spent=spent, at_most=at_most, headers=headers)
         self._reached = True
         self._note_clock(reply)
         if reply.status == 429:  # noqa: PLR2004 - HTTP
