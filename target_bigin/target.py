@@ -100,7 +100,10 @@ class TargetBigin(Target):
 
     def announce(self, stream: str, columns: list[str], key: list[str]) -> None:
         """Take a stream's SCHEMA, the first or a later one."""
-        if stream != TEST_STREAM:
+        if stream == TEST_STREAM:
+            # `meltano config test` asks whether the settings lead into an account.
+            self._client.modules()
+        else:
             self._streams.announce(stream, columns, key)
 
     def load_row(self, stream: str, row: dict[str, Any]) -> None:
