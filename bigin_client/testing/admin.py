@@ -199,13 +199,12 @@ class Admin:
         """Advance, set, freeze, resume."""
         clock, body = self._sim.clock, self._body(request)
         moment = _moment(body.get("set"))
+        if body.get("freeze") is True:
+            clock.freeze()
         if moment is not None:
             clock.set(moment)
-        if "freeze" in body:
-            if body["freeze"]:
-                clock.freeze()
-            else:
-                clock.resume()
+        if body.get("freeze") is False:
+            clock.resume()
         clock.advance(float(body.get("advance", 0)))
         return self.read_clock(request, rest)
 
@@ -226,7 +225,7 @@ class Admin:
     def read_faults(self, request: Request, rest: list[str]) -> Any:
         """The faults."""
         return [
-            {"kind": fault.kind, "fired": fault.fired, "times": fault.times, "seen": fault.seen}
+            {"kind": fault.name, "fired": fault.fired, "times": fault.times, "seen": fault.seen}
             for fault in self._sim.faults
         ]
 

@@ -68,7 +68,7 @@ class Exchange:
                 work()
             named = request.headers.get("maton-connection")
             struck = self._sim.faults.take(request, route, named)
-            entry.faults = tuple(fault.kind for fault in struck)
+            entry.faults = tuple(fault.name for fault in struck)
         for fault in struck:
             if fault.kind == "stall" and fault.seconds:
                 threading.Event().wait(fault.seconds)

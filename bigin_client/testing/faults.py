@@ -13,7 +13,7 @@ html                   502 with an HTML page; ``broken_json`` 500, JSON by its t
 cut, cut_after         the connection closes without a reply, before or after the request took
                        effect
 late                   the connection is held ``seconds`` and cut; the request takes effect
-                       ``delay`` seconds after it came, or with ``sim.faults.apply_late()``
+                       ``delay`` seconds after it came, or with ``sim.apply_late()``
 truncate               ``share`` of the reply's body, then the connection closes
 stall, stall_body      ``seconds`` of silence before the request is done, or amid the body
 slow                   ``seconds`` of silence after the request took effect
@@ -73,6 +73,7 @@ class Fault:
         after: Matching requests that pass before.
         when: For batch_refused a test of a row; otherwise a test of the request.
         fired: How often it happened.
+        name: The kind as it was asked for; "html" and its like are statuses underneath.
     """
 
     kind: str
@@ -93,8 +94,10 @@ class Fault:
     when: Callable[[Any], bool] | None = None
     fired: int = 0
     seen: int = 0
+    name: str = ""
 
     def __post_init__(self) -> None:
+        self.name = self.kind
         if self.kind not in KINDS:
             raise ValueError(f"no fault of kind {self.kind!r}; there are {sorted(KINDS)}")
         unknown = self.match.keys() - _MATCHES

@@ -76,10 +76,6 @@ class References:
                 return found
         return None
 
-    def user_refs(self) -> dict[str | None, dict[str, Any] | None]:
-        """``{name, id, email}`` by id, for plans, which a change of a user makes stale."""
-        return {user.id: self.user_ref(user.id) for user in self.users}
-
     def pipeline_ref(self, layout_id: str | None) -> Any:
         """A Team Pipeline as ``Pipeline`` shows it."""
         if layout_id is None:

@@ -22,6 +22,11 @@ MODULES: Final = (
 SELECTORS: Final = ("criteria", "email", "phone", "word")
 #: Shortest ``word`` ([crm°]).
 MIN_WORD: Final = 2
+#: CRM-heritage fields that are not null in the recorded results (bigin-api.md 1.4).
+_HIDDEN_VALUES: Final[dict[str, dict[str, Any]]] = {
+    "Accounts": {"Account_Number": "0"},
+    "Products": {"Tax": [], "Taxable": False},
+}
 
 
 def search_records(call: Call) -> Response:
@@ -131,6 +136,7 @@ def _row(call: Call, record: Record) -> dict[str, Any]:
     layout = module.layout(record.values.get("Pipeline", "")) or (
         module.layouts[0] if module.layouts else None
     )
+    row.update(_HIDDEN_VALUES.get(call.module, {}))
     row["Locked__s"] = False
     row["$layout_id"] = (
         {"display_label": layout.name, "name": layout.name, "id": layout.id} if layout else None

@@ -80,7 +80,9 @@ def test_9_15_default_order(api):
 @pytest.mark.parametrize("field", ["id", "Created_Time", "Modified_Time"])
 @pytest.mark.parametrize("order", ["asc", "desc"])
 def test_sorting(api, field, order):
-    body = api.page("Contacts", sort_by=field, sort_order=order, fields="Created_Time,Modified_Time")
+    body = api.page(
+        "Contacts", sort_by=field, sort_order=order, fields="Created_Time,Modified_Time"
+    )
     keys = [row[field] if field == "id" else datetime.fromisoformat(row[field])
             for row in body["data"]]  # fmt: skip
     assert keys == sorted(keys, reverse=order == "desc")
@@ -89,7 +91,7 @@ def test_sorting(api, field, order):
 
 @pytest.mark.parametrize("choice", ["honoured", "ignored", "ignored, echoed"])
 def test_sort_may_be_ignored(start, choice):
-    """design P7: a sort silently ignored, with the truth or the request echoed."""
+    """Design P7: a sort silently ignored, with the truth or the request echoed."""
     api = start(sort=choice)
     body = api.page("Contacts", sort_by="Modified_Time", sort_order="asc")
     by_id = ids(body) == sorted(ids(body), reverse=True)
