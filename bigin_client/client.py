@@ -298,6 +298,7 @@ class BiginClient:
         plan_path: str | None = None,
         outcomes_path: str | None = None,
         report_path: str | None = None,
+        journal_path: str | None = None,
         dry_run: bool = False,
         **options: Any,
     ) -> LoadReport:
@@ -313,6 +314,7 @@ class BiginClient:
             plan_path: File of what a dry run would do.
             outcomes_path: File of each row's outcome.
             report_path: File of the report.
+            journal_path: File of inserts begun and done; see `bigin_client.journal`.
             dry_run: Do everything but the writes.
             options: As in `bigin_client.load.LoadOptions`: mode, match_on, fields, nulls, …
 
@@ -330,6 +332,7 @@ class BiginClient:
             plan_path=plan_path,
             outcomes_path=outcomes_path,
             report_path=report_path,
+            journal_path=journal_path,
             dry_run=dry_run,
         )
         return load_rows(

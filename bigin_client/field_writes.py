@@ -193,10 +193,16 @@ def choice(value: Any, field: FieldFacts) -> str:
 def choices(value: Any, field: FieldFacts) -> list[str]:
     """Several picklist values: a list, JSON text of one, or texts joined by semicolons."""
     if isinstance(value, str):
-        value = _json(value) if value.lstrip().startswith("[") else value.split(";")
+        value = _json(value) if value.lstrip().startswith("[") else _split(value, field)
     if not isinstance(value, (list, tuple)):
         raise RefusedValueError("a list of picklist values is needed")
     return [choice(v.strip() if isinstance(v, str) else v, field) for v in value if not is_blank(v)]
+
+
+def _split(value: str, field: FieldFacts) -> list[str]:
+    """Split at semicolons, unless the whole text is one value that holds some."""
+    known = {text for c in field.picklist for text in (c.actual, c.display)}
+    return [value] if value.strip() in known else value.split(";")
 
 
 def lookup(value: Any, _field: FieldFacts) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
 from bigin_client.errors import SettingsError
@@ -115,6 +116,9 @@ PER_STREAM: Final[dict[str, dict[str, Any]]] = {
         "Strict",
         "Refuse a stream with unknown or read-only columns before its first write.",
     ),
+    "allow_duplicates": _setting(
+        "boolean", "Allow duplicates", "Let insert mode run without a row key."
+    ),
     "settle_seconds": _setting(
         "number",
         "Settle time",
@@ -143,6 +147,11 @@ WHOLE_RUN: Final[dict[str, dict[str, Any]]] = {
     ),
     "report_path": _setting(
         "string", "Report file", "JSON with the counts, requests and credits of the run."
+    ),
+    "journal_path": _setting(
+        "string",
+        "Journal file",
+        "Inserts begun and done, on a local disk. Unset: one per module in the state folder.",
     ),
     "plan_path": _setting("string", "Plan file", "What a dry run would do, row by row."),
     "dry_run": _setting("boolean", "Dry run", "Everything but the writes; no state."),
@@ -209,6 +218,15 @@ class StreamConfigs:
         except SettingsError as error:
             raise SettingsError(f"streams.{stream}: {error.message}", hint=error.hint) from None
         return StreamConfig(str(module), options)
+
+
+def plain_numbers(value: Any) -> Any:
+    """Return a configuration with floats for the decimals that the SDK reads."""
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, dict):
+        return {k: plain_numbers(v) for k, v in value.items()}
+    return [plain_numbers(v) for v in value] if isinstance(value, list) else value
 
 
 def _is_pattern(name: str) -> bool:

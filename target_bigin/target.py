@@ -26,7 +26,7 @@ from bigin_client.console import worst
 from bigin_client.errors import BiginError, RejectedRecordsError, SettingsError
 from bigin_client.load import LoadReport, LoadRun, RunOptions
 from bigin_client.settings import Settings
-from target_bigin.config import CONFIG_SCHEMA, TEST_STREAM, StreamConfigs
+from target_bigin.config import CONFIG_SCHEMA, TEST_STREAM, StreamConfigs, plain_numbers
 from target_bigin.reader import MessageReader
 from target_bigin.sinks import BiginSink
 from target_bigin.state import StateKeeper
@@ -74,9 +74,10 @@ class TargetBigin(Target):
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
         self._max_parallelism = 1
-        self._configs = StreamConfigs(self.config)
-        self._options = RunOptions.from_mapping(self.config)
-        self._client = BiginClient(Settings.from_mapping(self.config), front_end=self.name)
+        config = plain_numbers(dict(self.config))
+        self._configs = StreamConfigs(config)
+        self._options = RunOptions.from_mapping(config)
+        self._client = BiginClient(Settings.from_mapping(config), front_end=self.name)
         self._run = LoadRun(self._client, self._options)
         self._states = StateKeeper()
         self._streams = Streams(self._run, self._configs, self._states)

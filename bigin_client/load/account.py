@@ -4,36 +4,31 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
-from bigin_client import timestamps
-from bigin_client.errors import BiginError, PagingError, RequestError
+from bigin_client import extract, timestamps
+from bigin_client.errors import BiginError
 from bigin_client.load.binding import ID
 from bigin_client.metadata import Metadata
 from bigin_client.records import ListQuery, Records, field_groups, reader
-from bigin_client.transport import Transport
 from bigin_client.types import Record
 
 log = logging.getLogger(__name__)
 
 CREATED: Final = "Created_Time"
 CREATED_BY: Final = "Created_By"
-#: Walks of a module before it is given up that one counts right.
-_WALKS: Final = 3
 
 
 class Account:
     """Reads of one account, for the load engine.
 
     Args:
-        transport: Knows the server's clock.
         records: Where to read.
         metadata: The account's modules and fields.
     """
 
-    def __init__(self, transport: Transport, records: Records, metadata: Metadata) -> None:
-        self._transport = transport
+    def __init__(self, records: Records, metadata: Metadata) -> None:
         self._records = records
         self._metadata = metadata
         self._user: str | None = None
@@ -42,40 +37,22 @@ class Account:
     def walk(self, module: str, fields: Sequence[str]) -> Iterator[list[Record]]:
         """Yield all records of a module, page by page, in our form; some may come twice.
 
-        Raises:
-            PagingError: The walk could not be proved complete. A record that it missed would
-                be inserted a second time.
-        """
-        # A list without fields is refused; an id alone is asked for with any field.
-        fields = fields or [next(iter(self._metadata.fields(module)))]
-        for attempt in range(1, _WALKS + 1):
-            started = self._transport.server_now() or timestamps.now()
-            page: list[Record] = []
-            for record in self._records.iterate(module, fields, sort_by=ID, sort_order="asc"):
-                page.append(record)
-                if len(page) == 200:  # noqa: PLR2004 - about a page
-                    yield page
-                    page = []
-            if page:
-                yield page
-            if not self._deleted_since(module, started):
-                return
-            # A token may be an offset: a deletion then hides an unread record (bigin-api.md 7.10).
-            log.info("%s: records were deleted during walk %d; walking again", module, attempt)
-        raise PagingError(
-            f"{module}: records are deleted all the time, so that no walk is surely complete",
-            hint="Run again when the account is quiet.",
-        )
+        This is the extract engine's read, which stays complete while the account changes: a
+        record that was missed here would be inserted a second time.
 
-    def _deleted_since(self, module: str, moment: datetime) -> bool:
-        # The clocks of both sides may differ by some seconds.
-        since = moment - timedelta(seconds=30)
-        try:
-            for page in self._records.deleted(module, since):
-                return any(timestamps.parse(t["deleted_time"]) >= since for t in page)
-        except (RequestError, LookupError):
-            return False  # no feed (Notes): nothing to go by
-        return False
+        Raises:
+            PagingError: The read could not be proved complete.
+        """
+        changes = extract.start(
+            self._records, self._metadata, module, self._asked(module, fields), deletes=False
+        )
+        for page in changes:
+            if page.records:
+                yield page.records
+
+    def _asked(self, module: str, fields: Sequence[str]) -> Sequence[str]:
+        """Return the fields to ask for: a list without any is refused."""
+        return fields or [next(iter(self._metadata.fields(module)))]
 
     def get(self, module: str, record_id: str, fields: Sequence[str]) -> Record | None:
         """Return one record in our form, None when it does not exist."""

@@ -10,6 +10,7 @@ from bigin_client import timestamps
 from bigin_client.batches import MAX_RECORDS, RowResult
 from bigin_client.credits import of_write
 from bigin_client.field_writes import INVALID_DATA
+from bigin_client.journal import StreamJournal
 from bigin_client.load.binding import ID
 from bigin_client.load.results import Outcome
 from bigin_client.load.rows import Refusal, Row
@@ -41,14 +42,26 @@ class Delivery:
         loader: Told of each outcome.
         writer: Sends batches.
         settler: Finds out about lost replies.
+        journal: Where inserts are written down before they are sent; None: nowhere.
         dry_run: Send nothing; take what is planned for what became of it.
     """
 
-    def __init__(self, loader: Loader, writer: Writer, settler: Settler, *, dry_run: bool) -> None:
+    def __init__(
+        self,
+        loader: Loader,
+        writer: Writer,
+        settler: Settler,
+        journal: StreamJournal | None,
+        *,
+        dry_run: bool,
+    ) -> None:
         self._loader = loader
         self._writer = writer
         self._settler = settler
+        self._journal = journal
         self._dry_run = dry_run
+        #: Row key → record (None: not written, or needs no remembering), for the journal.
+        self._to_note: dict[bytes, str | None] = {}
         #: Planned and not sent yet, by kind; less than a batch each.
         self._waiting: dict[str, list[Item]] = {}
         #: Sent next, in batches: planned anew, or surely not written the first time.
@@ -149,6 +162,11 @@ class Delivery:
                 self._loader.leave(item.row)
             return
         self._busy.update(i.row.key for i in items if i.row.key)
+        if self._journal is not None and items[0].kind == "insert":
+            self._journal.intend(
+                ((i.row.key, i.body) for i in items if i.row.key),
+                self._loader.run.transport.server_now(),
+            )
         self._writer.submit(items[0].kind, items)
         self.collect()
 
@@ -185,6 +203,7 @@ class Delivery:
             else:
                 self._again(item)
         self._settler.add(unclear, reply.started)
+        self._write_journal()
         if reply.failure is not None:
             self._loader.interrupt(reply.failure)
 
@@ -194,10 +213,14 @@ class Delivery:
         if item.kind == "upsert" and result.action == "update" and not self._is_new(result):
             outcome = Outcome.UPDATED  # another writer was faster
         self._note(item, record_id)
+        if item.row.key and self._loader.inserts:
+            self._to_note[item.row.key] = record_id
         self._loader.finish_row(item.row, outcome, record_id=record_id, changes=item.body)
 
     def _is_new(self, result: RowResult) -> bool:
-        """Whether an upsert's record was made in this run: a first try whose reply was lost."""
+        """Whether an upsert's record was made by an earlier try whose reply was lost."""
+        if result.tries == 1:
+            return False
         try:
             created = timestamps.parse(result.created_time or "")
         except ValueError:
@@ -215,10 +238,13 @@ class Delivery:
         self._end(item)
         if code == INVALID_DATA and item.record_id and result.field in (None, ID):
             self._gone(item, result)
-        elif code == DUPLICATE and item.record_id is None and result.id:
+        elif code == DUPLICATE and item.kind in {"insert", "upsert"} and self._may_adopt(result):
             self._duplicate(item, result)
         else:
             self._refuse(item, result)
+
+    def _may_adopt(self, result: RowResult) -> bool:
+        return result.id is not None and not self._loader.inserts
 
     def _refuse(self, item: Item, result: RowResult) -> None:
         about = ", ".join(
@@ -251,8 +277,7 @@ class Delivery:
     def _duplicate(self, item: Item, result: RowResult) -> None:
         """The service has a record with a unique value of the row: is it the row's own?"""
         record = self._loader.read_record(result.id or "")
-        key = self._loader.index.key.digest(record) if record is not None else None
-        if record is None or key != item.row.key:
+        if record is None or self._loader.key_of(record) != item.row.key:
             self._refuse(item, result)
             return
         self._loader.index.add([record])
@@ -292,10 +317,17 @@ class Delivery:
     def _settle_unclear(self) -> None:
         if not self._settler.pending:
             return
-        settled = self._settler.settle(self._loader.index)
+        settled = self._settler.settle(self._loader.index, self._journal)
         for item, record in settled.written:
             self._end(item)
             self._loader.index.add([record])
+            if self._loader.inserts:
+                if item.row.key:
+                    self._to_note[item.row.key] = record[ID]
+                self._loader.finish_row(
+                    item.row, Outcome.CREATED, record_id=record[ID], changes=item.body
+                )
+                continue
             decision = self._loader.decide(item.row)
             if isinstance(decision, Item):
                 # Our record, but something changed it meanwhile: bring it to the row's values.
@@ -315,9 +347,14 @@ class Delivery:
                 self._plan_next(item)
         for item in settled.unknown:
             self._unknown(item, "the reply was lost, and a record made meanwhile may be its own")
+        self._write_journal()
 
     def _unknown(self, item: Item, reason: str) -> None:
         self._end(item)
+        if item.row.key and item.kind == "insert" and self._loader.inserts:
+            self._to_note.pop(item.row.key, None)
+            if self._journal is not None:
+                self._journal.unknown([item.row.key])
         self._loader.refuse(
             item.row, Refusal("OUTCOME_UNKNOWN", reason, id=item.record_id, unknown=True)
         )
@@ -332,12 +369,26 @@ class Delivery:
     def _end(self, item: Item) -> None:
         if item.row.key:
             self._busy.discard(item.row.key)
+            if item.kind == "insert":
+                self._to_note[item.row.key] = None
+
+    def _write_journal(self) -> None:
+        """Write the outcomes of inserts down; what is not written down is looked for next time."""
+        noted, self._to_note = self._to_note, {}
+        if self._journal is None or not noted:
+            return
+        created = [(key, record_id) for key, record_id in noted.items() if record_id]
+        if created:
+            self._journal.created(created)
+        self._journal.forget(key for key, record_id in noted.items() if not record_id)
 
     def _note(self, item: Item, record_id: str) -> None:
         """Remember what the account now holds, for later rows and other streams."""
         index = self._loader.index
         if item.kind == "delete":
             index.remove(record_id)
+        elif self._loader.inserts:
+            index.note_write(record_id, {}, None)  # only that the record is some row's
         else:
             index.note_write(record_id, item.body, item.row.key)
         self._loader.tell_siblings(record_id)

@@ -46,11 +46,11 @@ class Index:
     """The records of one module that a stream may match.
 
     Args:
-        key: The stream's match key.
+        key: The stream's match key; None in insert mode, which matches nothing.
         fields: Fields to compare.
     """
 
-    def __init__(self, key: MatchKey, fields: Sequence[Field]) -> None:
+    def __init__(self, key: MatchKey | None, fields: Sequence[Field]) -> None:
         self.key = key
         self.fields = {f.api_name: f for f in fields}
         self._names = sorted(self.fields)
@@ -82,7 +82,10 @@ class Index:
 
     def add(self, records: Iterable[Record]) -> None:
         """Take in records as read (in our form, with ``id``); newer versions replace older."""
-        rows = [(r["id"], self.key.digest(r), self._prints(r), self._whole_of(r)) for r in records]
+        rows = [
+            (r["id"], self.key.digest(r) if self.key else None, self._prints(r), self._whole_of(r))
+            for r in records
+        ]
         self._db.execute("BEGIN")
         self._db.executemany("INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?)", rows)
         self._db.execute("COMMIT")
@@ -142,6 +145,14 @@ class Index:
     def changes(self, known: Known, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return the fields of a body that the record does not hold yet."""
         return {name: value for name, value in body.items() if not self._holds(known, name, value)}
+
+    def record_holds(self, record: Record, body: Mapping[str, Any]) -> bool:
+        """Whether a record as read holds all that a body says."""
+        return all(
+            name in self.fields
+            and holds(self._types[name], self.fields[name], value, record.get(name))
+            for name, value in body.items()
+        )
 
     def is_empty(self, known: Known, name: str) -> bool:
         """Whether a compared field of a record is empty."""

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from bigin_client.errors import BiginError, CancelledError
-from bigin_client.load import keys
+from bigin_client.journal import StreamJournal
+from bigin_client.load import inserting, keys
 from bigin_client.load.binding import ID, Binding
 from bigin_client.load.delivery import Delivery
 from bigin_client.load.index import Index, Known
@@ -74,6 +75,7 @@ class Loader:
         self._index: Index | None = None
         self._planner: Planner | None = None
         self._delivery: Delivery | None = None
+        self._journal: StreamJournal | None = None
         self._read_credits = 0
         self._stale: set[str] = set()
         self._said_dropped: set[str] = set()
@@ -272,18 +274,14 @@ class Loader:
         dropped = self._binding.dropped
         if self.options.strict:
             check_strict(dropped, self.stream, self.module.api_name)
-        if self._key is None:
-            column = self._binding.id_column
-            ids = (r.source.get(column) for r in self._rows) if column else ()
-            chosen = keys.choose(
-                self._binding,
-                self.options.match_on,
-                (i for i in ids if i not in (None, "")),
-                self.stream,
-            )
-            self._key = keys.MatchKey(chosen, self._fields)
+        if self._delivery is None:
+            if self.inserts:
+                inserting.check(
+                    self.stream, self.row_key, allow_duplicates=self.options.allow_duplicates
+                )
+            else:
+                self._key = self._choose_key()
             self._delivery = self._new_delivery(self._key)
-            log.info("%s: a row's record is found by %s", self.stream, ", ".join(chosen))
         if grown or self._shaper is None:
             counted = self._shaper.nulls_ignored if self._shaper else 0
             self._shaper = Shaper(self._binding, self._fields, self.options, self._key)
@@ -293,21 +291,44 @@ class Loader:
         self._said_dropped.update(dropped)
         self.report.columns_dropped = dropped
 
-    def _new_delivery(self, key: keys.MatchKey) -> Delivery:
+    @property
+    def inserts(self) -> bool:
+        """Whether rows are inserted without a match key."""
+        return self.options.mode == "insert"
+
+    def _choose_key(self) -> keys.MatchKey:
+        column = self._binding.id_column
+        ids = (r.source.get(column) for r in self._rows) if column else ()
+        present = (i for i in ids if i not in (None, ""))
+        chosen = keys.choose(self._binding, self.options.match_on, present, self.stream)
+        log.info("%s: a row's record is found by %s", self.stream, ", ".join(chosen))
+        return keys.MatchKey(chosen, self._fields)
+
+    def _new_delivery(self, key: keys.MatchKey | None) -> Delivery:
         run = self.run
+        if (self.inserts and self.row_key) or (key is not None and not key.unique):
+            # Inserts that may not be sent twice are written down before they are sent.
+            journal = run.journal(self.module.api_name, required=self.inserts)
+            if journal is not None:
+                self._journal = journal.of(self.module.api_name, self.stream)
         writer = Writer(
             run.transport,
             run.batches,
             run.pool,
             module=self.module.api_name,
-            match_on=key.fields if key.unique else None,
+            match_on=key.fields if key is not None and key.unique else None,
             run_workflows=self.options.run_workflows,
             max_in_flight=2 * run.settings.max_concurrency,
         )
         settler = Settler(
             run.transport, run.account, self.module.api_name, self.options.settle_seconds
         )
-        return Delivery(self, writer, settler, dry_run=run.options.dry_run)
+        if self._journal is not None and not run.options.dry_run:
+            if self.inserts:
+                inserting.settle_leftovers(self, self._journal, settler)
+            else:
+                inserting.wait_for_leftovers(self, self._journal, self.options.settle_seconds)
+        return Delivery(self, writer, settler, self._journal, dry_run=run.options.dry_run)
 
     def _shape(self, shaper: Shaper) -> list[Row]:
         """Check the rows of the chunk; refused and ignored ones end here."""
@@ -338,8 +359,11 @@ class Loader:
             if self.has_stopped:
                 self._rows = rows
                 return
-        current = self._supersede(rows, index, delivery)
-        found = index.find(r.key for r in current if r.key)
+        if self.inserts:
+            current = inserting.admit(self, rows, self._journal, index)
+        else:
+            current = self._supersede(rows, index, delivery)
+        found = {} if self.inserts else index.find(r.key for r in current if r.key)
         planned: dict[str, int] = {}
         for row in current:
             decision = planner.decide(row, found.get(row.key or b"", []))
@@ -375,8 +399,8 @@ class Loader:
         for row in rows:
             key = row.key or b""
             if not index.claim(key, row.row_key):
-                field = index.key.fields[0]
                 reason = "an earlier row of the input has the same match key"
+                field = next(iter(row.shown_key or ()), None)
                 self.refuse(row, Refusal("DUPLICATE_KEY_IN_INPUT", reason, field))
                 continue
             older = last.pop(key, None) or delivery.take_waiting(key)
@@ -404,9 +428,17 @@ class Loader:
     def _matches(self, row: Row) -> list[Known]:
         return self.index.find([row.key or b""]).get(row.key or b"", [])
 
+    def find_field(self, name: str) -> Field | None:
+        """Return a field of the module by API name."""
+        return self._binding.find(name)
+
     def read_record(self, record_id: str) -> Record | None:
         """Read one record as the index wants it; None when it does not exist."""
         return self.run.account.get(self.module.api_name, record_id, sorted(self.index.fields))
+
+    def key_of(self, record: Record) -> bytes | None:
+        """Return the match key of a record, None in insert mode."""
+        return None if self._key is None else self._key.digest(record)
 
     def tell_siblings(self, record_id: str) -> None:
         """Let other streams into this module know that a record was written."""
@@ -429,8 +461,8 @@ class Loader:
         self._stale.clear()
 
     def _compared(self) -> list[Field]:
-        assert self._key is not None  # noqa: S101 - set by _prepare
-        names = {*self._binding.field_names(), *(n for n in self._key.fields if n != ID)}
+        keys_ = self._key.fields if self._key is not None else ()
+        names = {*self._binding.field_names(), *(n for n in keys_ if n != ID)}
         found = (self._binding.find(n) for n in sorted(names))
         return [f for f in found if f is not None]
 
@@ -442,7 +474,6 @@ class Loader:
         if old is not None and fits and len(self._stale) <= _FEW:
             self._refresh(old)
             return
-        assert self._key is not None  # noqa: S101 - set by _prepare
         assert self._shaper is not None  # noqa: S101 - set by _prepare
         # New columns: what was read before does not tell whether they hold the same.
         self._finish()
@@ -453,10 +484,12 @@ class Loader:
         self._index = index
         self._stale.clear()
         module = self.module.api_name
+        self._planner = Planner(self._shaper, index, self._key, self.options, module)
+        if self.inserts:
+            return
         before = self.run.transport.credits.used
         for page in self.run.account.walk(module, sorted(index.fields)):
             index.add(page)
         # Only afterwards: how many records there are was not known before.
         self._read_credits += self.run.transport.credits.used - before
-        self._planner = Planner(self._shaper, index, self._key, self.options, module)
         log.info("%s: %d records of %s were read", self.stream, index.records, module)

@@ -42,13 +42,13 @@ class Planner:
     Args:
         shaper: Knows the bodies of creations and updates.
         index: What the account holds.
-        key: The match key.
+        key: The match key; None in insert mode.
         options: The stream's options.
         module: API name.
     """
 
     def __init__(
-        self, shaper: Shaper, index: Index, key: MatchKey, options: LoadOptions, module: str
+        self, shaper: Shaper, index: Index, key: MatchKey | None, options: LoadOptions, module: str
     ) -> None:
         self._shaper = shaper
         self._index = index
@@ -59,25 +59,26 @@ class Planner:
     def decide(self, row: Row, matches: Sequence[Known]) -> Item | Refusal | Ended:
         """Return the write that a row needs, or why it needs or gets none."""
         if len(matches) > 1:
-            return Refusal(
-                SEVERAL, f"{len(matches)} records have this match key", self._key.fields[0]
-            )
+            field = next(iter(row.shown_key or ()), None)
+            return Refusal(SEVERAL, f"{len(matches)} records have this match key", field)
         known = matches[0] if matches else None
         if row.is_deletion or self._options.mode == "delete":
             return self._delete(row, known)
         return self._create(row) if known is None else self._update(row, known)
 
     def _create(self, row: Row) -> Item | Refusal:
-        if self._key.by_id:
+        key = self._key
+        if key is not None and key.by_id:
             # The service would answer likewise; an upsert by id must never insert.
             return Refusal(INVALID_DATA, "no record has this id", ID, row.record_id)
         if self._options.mode == "update":
-            return Refusal(NOT_FOUND, "no record has this match key", self._key.fields[0])
+            field = next(iter(row.shown_key or ()), None)
+            return Refusal(NOT_FOUND, "no record has this match key", field)
         missing = self._shaper.missing_for_create(row)
         if missing is not None:
             return missing
-        # On a unique field the service's own upsert may be sent twice, an insert may not.
-        kind: WriteKind = "upsert" if self._key.unique else "insert"
+        # On a unique match key the service's own upsert may be sent twice, an insert may not.
+        kind: WriteKind = "upsert" if key is not None and key.unique else "insert"
         return Item(row, kind, self._shaper.create_body(row))
 
     def _delete(self, row: Row, known: Known | None) -> Item | Refusal | Ended:

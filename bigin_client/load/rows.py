@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from bigin_client import field_types
+from bigin_client import field_types, journal
 from bigin_client.field_writes import INVALID_DATA, RefusedValueError, is_blank
 from bigin_client.load.binding import DELETED_AT, ID, Binding
 from bigin_client.load.keys import MatchKey, looks_like_id
@@ -146,7 +146,7 @@ class Shaper:
 
     def _find_key(self, row: Row) -> Refusal | None:
         if self._key is None:
-            return None
+            return self._find_row_key(row)
         if self._key.by_id:
             if row.record_id is None:
                 return Refusal(MATCH_KEY_MISSING, "the match key is blank", ID)
@@ -156,6 +156,14 @@ class Shaper:
             row.key = self._key.digest({ID: row.record_id})
             return None
         return self._find_field_key(row, self._key)
+
+    def _find_row_key(self, row: Row) -> Refusal | None:
+        """In insert mode the row key is what tells rows apart."""
+        if row.row_key is not None:
+            row.key = journal.digest(row.row_key)
+        elif not self._options.allow_duplicates:
+            return Refusal(ROW_KEY_MISSING, "the row key is blank")
+        return None
 
     def _find_field_key(self, row: Row, match: MatchKey) -> Refusal | None:
         columns = {n: str(self._binding.column_of(n)) for n in match.fields}

@@ -20,6 +20,7 @@ from typing_extensions import Self
 from bigin_client import timestamps
 from bigin_client.batches import Batches
 from bigin_client.errors import BiginError, SettingsError
+from bigin_client.journal import Journal, JournalError, default_path
 from bigin_client.load.account import Account
 from bigin_client.load.loader import Loader
 from bigin_client.load.options import LoadOptions, parse_max_rejects
@@ -65,6 +66,8 @@ class RunOptions:
         plan_path: File of what a dry run would do.
         outcomes_path: File of row key, id, outcome and time of each row.
         report_path: File of the report, JSON.
+        journal_path: File of inserts begun and done, on a local disk; None: one per account
+            and module in the user's state folder.
         dry_run: Do everything but the writes.
     """
 
@@ -73,6 +76,7 @@ class RunOptions:
     plan_path: str | None = None
     outcomes_path: str | None = None
     report_path: str | None = None
+    journal_path: str | None = None
     dry_run: bool = False
 
     @classmethod
@@ -110,7 +114,7 @@ class LoadRun:
         self.metadata = client.metadata
         self.batches = client.batches
         self.settings = client.settings
-        self.account = Account(client.transport, client.records, client.metadata)
+        self.account = Account(client.records, client.metadata)
         self.report = LoadReport(dry_run=self.options.dry_run)
         self.stopped: BiginError | None = None
         self._server_started_at: datetime | None = None
@@ -124,6 +128,8 @@ class LoadRun:
         self._requests_before = client.transport.requests_sent
         self._credits_before = client.transport.credits.used
         self._closed = False
+        self._journals: dict[Path, Journal] = {}
+        self._said_no_journal = False
         self._rejects = _open(self.options.rejects_path)
         self._outcomes = _open(self.options.outcomes_path)
         self._plan = _open(self.options.plan_path, fresh=True) if self.options.dry_run else None
@@ -151,7 +157,9 @@ class LoadRun:
         if name not in self.loaders:
             found = self.metadata.module(module or name)
             if self._server_started_at is None:
-                self._server_started_at = self.transport.server_now()
+                now = self.transport.server_now()
+                # Bigin's times are cut to whole seconds; so is what they are compared with.
+                self._server_started_at = now and now.replace(microsecond=0)
             self.loaders[name] = Loader(self, name, found, options or LoadOptions())
         return self.loaders[name]
 
@@ -232,6 +240,35 @@ class LoadRun:
             self.stopped = error
             self.fail(error)
 
+    def journal(self, module: str, *, required: bool) -> Journal | None:
+        """Return the journal for a module; None when it cannot be kept and need not be.
+
+        Raises:
+            JournalError: It cannot be kept, and insert mode cannot do without.
+            ServiceError: Another load holds it.
+        """
+        connection = self.transport.connection_id or ""
+        path = (
+            Path(self.options.journal_path).expanduser()
+            if self.options.journal_path
+            else default_path(connection, module)
+        )
+        if path not in self._journals:
+            try:
+                self._journals[path] = Journal(path, connection, max_wait=self.settings.max_wait)
+            except JournalError as error:
+                if required:
+                    raise
+                if not self._said_no_journal:
+                    self._said_no_journal = True
+                    log.warning(
+                        "%s Loading without it: a run that is killed and started again at once "
+                        "may double its last rows.",
+                        error,
+                    )
+                return None
+        return self._journals[path]
+
     @property
     def server_started_at(self) -> datetime:
         """When the run began, by the server's clock as far as it is known."""
@@ -284,6 +321,8 @@ class LoadRun:
         self.pool.shutdown(wait=True, cancel_futures=True)
         for loader in self.loaders.values():
             loader.close()
+        for journal in self._journals.values():
+            journal.close()
         for file in (self._rejects, self._outcomes, self._plan):
             if file is not None:
                 file.close()

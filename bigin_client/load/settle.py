@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from bigin_client.journal import StreamJournal
 from bigin_client.load.account import CREATED_BY, Account
 from bigin_client.load.index import Index
 from bigin_client.load.keys import MatchKey
@@ -90,11 +91,12 @@ class Settler:
         if items:
             self.pending.append(Unclear(list(items), since, self._clock()))
 
-    def settle(self, index: Index) -> Settled:
+    def settle(self, index: Index, journal: StreamJournal | None = None) -> Settled:
         """Wait, look, and say what became of everything put aside.
 
         Args:
             index: The stream's match key, and the records that are known to be other rows'.
+            journal: Likewise for rows of earlier runs.
         """
         pending, self.pending = self.pending, []
         if not pending:
@@ -115,8 +117,18 @@ class Settler:
             else min(u.since for u in pending if u.since is not None) - _MARGIN
         )
         found = self._account.created_since(self._module, since, sorted(index.fields))
-        new = [r for r in found if index.get(r["id"]) is None]
-        settled = by_key(items, new, index.key, self._account.current_user())
+        new = [
+            r
+            for r in found
+            if index.get(r["id"]) is None
+            and not (journal is not None and journal.knows_record(r["id"]))
+        ]
+        user = self._account.current_user()
+        settled = (
+            by_content(items, new, index, user)
+            if index.key is None
+            else by_key(items, new, index.key, user)
+        )
         log.info(
             "%s: of %d unclear inserts, %d were applied, %d were not, %d cannot be told",
             self._module,
@@ -156,6 +168,30 @@ def by_key(
             settled.unknown.append(item)
         else:
             settled.not_written.append(item)
+    return settled
+
+
+def by_content(
+    items: Sequence[Item], found: Sequence[Record], index: Index, user: str | None
+) -> Settled:
+    """Pair unclear rows with the records created meanwhile, by equal content.
+
+    Of identical rows as many were written as there are records. While a record of ours is left
+    over that no row explains (the service or a workflow changed it), a row without a record may
+    be that one: it is unknown.
+    """
+    settled = Settled()
+    free = [r for r in found if _may_be_ours(r, user)]
+    unpaired = []
+    # Rows that say most choose first: they leave the others' records alone.
+    for item in sorted(items, key=lambda i: -len(i.body)):
+        match = next((r for r in free if index.record_holds(r, item.body)), None)
+        if match is None:
+            unpaired.append(item)
+        else:
+            free.remove(match)
+            settled.written.append((item, match))
+    (settled.unknown if free else settled.not_written).extend(unpaired)
     return settled
 
 

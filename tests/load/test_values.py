@@ -55,7 +55,7 @@ TAKEN = [
     (field("datetime"), "2026-02-03T10:00:00Z", "2026-02-03T10:00:00+00:00"),
     (field("datetime"), "2026-02-03 10:00:00", "2026-02-03T10:00:00+00:00"),
     (field("datetime"), "2026-02-03T10:00:00.000000", "2026-02-03T10:00:00+00:00"),
-    (field("datetime"), dt.datetime(2026, 2, 3, 10), "2026-02-03T10:00:00+00:00"),
+    (field("datetime"), dt.datetime(2026, 2, 3, 10), "2026-02-03T10:00:00+00:00"),  # noqa: DTZ001 - a warehouse without zones
     (
         field("datetime"),
         dt.datetime(2026, 2, 3, 10, tzinfo=dt.timezone(dt.timedelta(hours=-5))),
