@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from bigin_client import console
+from bigin_client.cli import contract
 from bigin_client.cli.context import Context, json_option, pass_context, plain, print_json
 from bigin_client.client import BiginClient
 from bigin_client.errors import (
@@ -23,13 +24,31 @@ _FATAL = (AuthenticationError, ConnectionUnavailableError, CreditsExhaustedError
 
 
 @click.command()
+@click.option(
+    "--contract",
+    "with_contract",
+    is_flag=True,
+    help="Ask the account what the documents only assume; see docs/contract.md.",
+)
+@click.option(
+    "--allow-writes",
+    is_flag=True,
+    help="With --contract: make records, ask about writes, remove the records again.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask before writing.")
 @json_option
 @pass_context
-def doctor(context: Context) -> int:
+def doctor(context: Context, *, with_contract: bool, allow_writes: bool, yes: bool) -> int:
     """Check the key, the connection, the account and every module.
 
-    Reads only. Costs three credits, and three for each module.
+    Reads only. Costs three credits, and three for each module. --contract asks about 110
+    questions instead, one credit each, and names every statement of the documents that does not
+    hold in this account.
     """
+    if with_contract:
+        return contract.examine(context, allow_writes=allow_writes, yes=yes)
+    if allow_writes or yes:
+        raise click.UsageError("--allow-writes and --yes go with --contract")
     with context.client() as client:
         account = _account(client)
         rows = [_module(client, m) for m in client.modules()]

@@ -1,0 +1,111 @@
+"""If-Modified-Since on lists (bigin-api.md 3.1; 9.25; 11.6; question 10.1)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any, Final
+
+from bigin_client import timestamps
+from bigin_client.contract.examination import Examination
+from bigin_client.contract.probe import Exchange
+from bigin_client.contract.statements import (
+    Finding,
+    NotCheckable,
+    confirmed,
+    judged,
+    refuted,
+    statement,
+)
+from bigin_client.paging import PAGE_SIZE
+from bigin_client.records import MODIFIED
+
+_PAGE: Final[dict[str, Any]] = {"fields": MODIFIED, "per_page": PAGE_SIZE}
+_SECOND: Final = timedelta(seconds=1)
+#: Read as the organisation's own time, an instant written with this offset is in the future.
+_FAR_EAST: Final = timezone(timedelta(hours=14))
+
+
+def _newest(exam: Examination) -> tuple[str, datetime]:
+    """Return a module and its newest Modified_Time, such that older records exist."""
+    module = exam.main(2)
+    asked = exam.get(module, {**_PAGE, "sort_by": MODIFIED, "sort_order": "desc"})
+    times = [timestamps.parse(r[MODIFIED]) for r in asked.rows if r.get(MODIFIED)]
+    if not times:
+        raise NotCheckable(f"no Modified_Time: {asked.said}")
+    if asked.info.get("more_records") and times != sorted(times, reverse=True):
+        raise NotCheckable("the newest record cannot be found: the sort is not honoured")
+    if min(times) >= max(times) - _SECOND:
+        raise NotCheckable(f"all records of the page of {module} are of one second")
+    return module, max(times)
+
+
+def _since(
+    exam: Examination, module: str, when: datetime, offset: timezone = timezone.utc, page: int = 1
+) -> Exchange:
+    text = when.astimezone(offset).isoformat(timespec="seconds")
+    params = {**_PAGE, "page": page} if page > 1 else _PAGE
+    return exam.get(module, params, headers={"If-Modified-Since": text})
+
+
+def _times(asked: Exchange) -> list[datetime]:
+    return [timestamps.parse(r[MODIFIED]) for r in asked.rows if r.get(MODIFIED)]
+
+
+@statement("9.25a", "Lists honour If-Modified-Since, whatever the offset of the time in it")
+def header_honoured(exam: Examination) -> Finding:
+    """Three requests: the newest records, and those since a second before, in two offsets.
+
+    Where nothing comes, a fourth asks since the year 2000.
+    """
+    module, newest = _newest(exam)
+    edge = newest - _SECOND
+    plain, eastern = _since(exam, module, edge), _since(exam, module, edge, _FAR_EAST)
+    said = (plain.said, f"{eastern.said}, offset +14:00")
+    if any(t <= edge for t in _times(plain)):
+        return refuted("ignored: older records came", *said)
+    found = newest in _times(plain), newest in _times(eastern)
+    if not any(found):
+        ancient = _since(exam, module, datetime(2000, 1, 1, tzinfo=timezone.utc))
+        what = "the time is misread" if ancient.rows else f"always {ancient.status}"
+        return refuted(f"{what}: the newest record did not come", *said, ancient.said)
+    if not all(found) or any(t <= edge for t in _times(eastern)):
+        return refuted("the offset is misread", *said)
+    return confirmed(*said)
+
+
+@statement("9.25b", "Rows modified exactly at the header's time do not come", depends=("9.25a",))
+def header_bound(exam: Examination) -> Finding:
+    """One request."""
+    module, newest = _newest(exam)
+    asked = _since(exam, module, newest)
+    return judged(newest not in _times(asked), "they do (>=)", asked.said)
+
+
+@statement("9.25c", "Nothing modified since is 304 without a body", depends=("9.25a",))
+def nothing_modified(exam: Examination) -> Finding:
+    """One request."""
+    module, newest = _newest(exam)
+    asked = _since(exam, module, newest + _SECOND)
+    if asked.rows:
+        raise NotCheckable("the account is changing at the moment")
+    holds = asked.status == 304 and not asked.reply.body
+    return judged(holds, asked.said, asked.said)
+
+
+@statement("11.6a", "A page past the end of such a list is 204", depends=("9.25a",))
+def header_past_the_end(exam: Examination) -> Finding:
+    """One request: the second page of 9.25a's list."""
+    module, newest = _newest(exam)
+    edge = newest - _SECOND
+    if _since(exam, module, edge).info.get("more_records"):
+        raise NotCheckable("the newest second holds more than a page")
+    asked = _since(exam, module, edge, page=2)
+    return judged(asked.status == 204, asked.said, asked.said)
+
+
+@statement("11.6b", "A malformed If-Modified-Since is 400", depends=("9.25a",))
+def malformed_header(exam: Examination) -> Finding:
+    """One request."""
+    module, _ = _newest(exam)
+    asked = exam.get(module, _PAGE, headers={"If-Modified-Since": "bigin-contract"})
+    return judged(asked.status == 400, asked.said, asked.said)
