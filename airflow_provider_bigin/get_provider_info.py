@@ -90,6 +90,12 @@ def _option(description: str, kind: str, example: str) -> dict[str, Any]:
     }
 
 
+def _modules(kind: str, *names: str) -> list[dict[str, Any]]:
+    return [
+        {"integration-name": _NAME, "python-modules": [f"{_PACKAGE}.{kind}.{n}" for n in names]}
+    ]
+
+
 def get_provider_info() -> dict[str, Any]:
     """Return the provider's metadata in the shape of Airflow's ``provider_info.schema.json``."""
     return {
@@ -117,9 +123,8 @@ def get_provider_info() -> dict[str, Any]:
                 "conn-fields": CONN_FIELDS,
             }
         ],
-        "hooks": [
-            {"integration-name": _NAME, "python-modules": [f"{_PACKAGE}.hooks.bigin"]},
-        ],
+        "hooks": _modules("hooks", "bigin"),
+        "operators": _modules("operators", "extract", "load", "modules"),
         "config": {
             "bigin": {
                 "description": "Defaults of all Bigin connections; a connection's own extra "

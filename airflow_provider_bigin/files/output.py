@@ -62,7 +62,8 @@ class Place:
         if form is not None:
             file = storage.at(output_path, conn_id)
             name = split_suffix(file.name)[0]
-            manifest = file.parent / f"{name}.manifest.json"
+            # With the ending: x.csv and x.jsonl may stand side by side.
+            manifest = file.parent / f"{file.name}.manifest.json"
             return cls(file.parent, name, manifest, file.name.removeprefix(name))
         folder = storage.at(stem.rstrip("/") or "/", conn_id) / partition
         return cls(folder, "part", folder / "_manifest.json", None)
@@ -133,7 +134,7 @@ class Output:
         self._stack = ExitStack()
         self._records = _Series(place.stem, form, columns, max_rows_per_file, always=True)
         self._tombstones = _Series(
-            f"{place.stem}.deleted" if place.suffix else "deleted",
+            f"{place.stem}{place.suffix}.deleted" if place.suffix else "deleted",
             FileForm("jsonl", form.compression),
             {},
             max_rows_per_file,

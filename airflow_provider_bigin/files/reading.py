@@ -133,7 +133,8 @@ def _json_lines(stream: IO[bytes]) -> Iterator[Line]:
 
 
 def _csv(stream: IO[bytes]) -> Iterator[Line]:
-    reader = csv.reader(io.TextIOWrapper(stream, encoding="utf-8-sig", newline=""), strict=True)
+    text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+    reader = csv.reader(text, strict=True)
     header: list[str] | None = None
     try:
         for cells in reader:
@@ -151,6 +152,8 @@ def _csv(stream: IO[bytes]) -> Iterator[Line]:
                 )
     except csv.Error as error:
         raise SettingsError(f"line {reader.line_num} is no CSV: {error}") from None
+    finally:
+        text.detach()  # the file is closed by the one who opened it
 
 
 def _parquet(file: Any) -> Iterator[Line]:

@@ -50,6 +50,7 @@ class BiginLoadOperator(BiginOperator):
         "fields",
         "lookups",
         "rejects_path",
+        "max_rejects",
         "plan_path",
         "outcomes_path",
         "checkpoint_path",

@@ -1,0 +1,306 @@
+"""The load operator: every row once, retries that go on, rejects that are not forgotten."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_bigin import loading
+from airflow_provider_bigin.operators.extract import BiginExtractToFileOperator
+from airflow_provider_bigin.operators.load import BiginLoadFromFileOperator
+from bigin_client.errors import RejectedRecordsError, ServiceError, SettingsError
+from bigin_client.transport import Transport
+from tests.airflow.conftest import json_lines
+
+pytestmark = pytest.mark.usefixtures("bigin_default")
+
+
+def people(count, start=0):
+    return [
+        {"Last_Name": f"Person {i}", "Email": f"p{i}@example.org"}
+        for i in range(start, start + count)
+    ]
+
+
+BAD = {"Email": "nobody@example.org"}
+
+
+@pytest.fixture
+def load(tmp_path):
+    def make(rows=None, **arguments):
+        if rows is not None:
+            lines = (r if isinstance(r, str) else json.dumps(r) for r in rows)
+            (tmp_path / "in.jsonl").write_text("\n".join(lines))
+        given = {
+            "task_id": "load",
+            "module": "Contacts",
+            "input_path": str(tmp_path / "in.jsonl"),
+            "match_on": "Email",
+            "rejects_path": str(tmp_path / "rejects.jsonl"),
+        }
+        return BiginLoadFromFileOperator(**{**given, **arguments})
+
+    return make
+
+
+def emails(sim):
+    return sorted(
+        r["Email"] for r in sim.store.records("Contacts") if "@example.org" in str(r["Email"])
+    )
+
+
+# --- outcomes and thresholds ------------------------------------------------------------------
+
+
+def test_every_row_has_one_outcome_and_the_same_file_again_changes_nothing(
+    load, bigin_default, tasks
+):
+    summary = load(people(250)).execute(tasks.context())
+    assert summary["outcomes"]["created"] == summary["rows"] == 250
+    assert len(emails(bigin_default)) == 250
+    times = {r["id"]: r["Modified_Time"] for r in bigin_default.store.records("Contacts")}
+    again = load().execute(tasks.context("run-2"))
+    assert again["outcomes"]["unchanged"] == 250
+    assert times == {r["id"]: r["Modified_Time"] for r in bigin_default.store.records("Contacts")}
+
+
+def test_too_many_rejects_fail_after_everything_else_was_written(
+    load, bigin_default, tasks, tmp_path
+):
+    with pytest.raises(RejectedRecordsError, match="1 of 51 rows") as failure:
+        load([*people(25), BAD, *people(25, 25)]).execute(tasks.context())
+    assert len(emails(bigin_default)) == 50
+    (reject,) = json_lines(tmp_path / "rejects.jsonl")
+    assert (reject["row"], reject["field"]) == (BAD, "Last_Name")
+    assert tasks.pushed["return_value"] == failure.value.summary
+    assert failure.value.summary["rejects_by_code"] == {"MANDATORY_NOT_FOUND": 1}
+    assert isinstance(failure.value, AirflowFailException), "a retry would find the same refusal"
+
+
+@pytest.mark.parametrize(
+    ("allowed", "passes"), [(2, True), ("4%", True), ("2%", False), (1, False)]
+)
+def test_the_threshold_is_a_number_or_a_share(load, tasks, allowed, passes):
+    operator = load([*people(48), BAD, {**BAD, "Email": "no@example.org"}], max_rejects=allowed)
+    if passes:
+        assert operator.execute(tasks.context())["outcomes"]["rejected"] == 2
+    else:
+        with pytest.raises(RejectedRecordsError):
+            operator.execute(tasks.context())
+
+
+def test_a_threshold_needs_a_place_for_the_rejects(load, tasks):
+    with pytest.raises(SettingsError, match="rejects_path"):
+        load(people(1), max_rejects=1, rejects_path=None).execute(tasks.context())
+
+
+def test_a_line_that_is_no_row_is_a_reject(load, tasks, tmp_path):
+    summary = load(["{broken", *people(2), "[1]"], max_rejects=2).execute(tasks.context())
+    assert summary["rejects_by_code"] == {"UNREADABLE_ROW": 2}
+    assert summary["outcomes"]["created"] == 2
+    assert [r["row"] for r in json_lines(tmp_path / "rejects.jsonl")] == [
+        {"line": "{broken"},
+        {"line": [1]},
+    ]
+
+
+def test_a_dry_run_writes_nothing_and_says_what_it_would_do(load, bigin_default, tasks, tmp_path):
+    plan = tmp_path / "plan.jsonl"
+    summary = load(people(3), dry_run=True, plan_path=str(plan)).execute(tasks.context())
+    assert summary["outcomes"]["created"] == 3
+    assert summary["dry_run"] is True
+    assert emails(bigin_default) == []
+    assert [line["action"] for line in json_lines(plan)] == ["create"] * 3
+    assert all(e.method == "GET" for e in bigin_default.requests)
+    assert not tasks.task_state
+
+
+# --- retries ----------------------------------------------------------------------------------
+
+
+def small_stretches(monkeypatch, rows=100):
+    monkeypatch.setattr(loading, "STRETCH", rows)
+
+
+def test_a_retry_goes_on_where_the_try_before_ended(
+    load, bigin_default, tasks, monkeypatch, tmp_path
+):
+    """It doubles no row, and a reject of the first try still fails the second."""
+    small_stretches(monkeypatch)
+    rows = [BAD, *people(349)]
+    real, calls = loading.Load._load_stretch, []
+
+    def fail_in_the_third(self, run, loader, stretch, progress):
+        calls.append(progress.position)
+        if len(calls) == 3:
+            raise ServiceError("the service gave out")
+        real(self, run, loader, stretch, progress)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loading.Load, "_load_stretch", fail_in_the_third)
+        with pytest.raises(ServiceError):
+            load(rows, options={"settle_seconds": 0}).execute(tasks.context())
+    assert calls == [0, 100, 200]
+    assert tasks.pushed["return_value"]["rows"] == 200
+    before = len(bigin_default.requests)
+    with pytest.raises(RejectedRecordsError) as failure:
+        load(options={"settle_seconds": 0}).execute(tasks.context())
+    assert failure.value.summary["outcomes"]["created"] == 349
+    assert failure.value.summary["outcomes"]["rejected"] == 1
+    assert failure.value.summary["rows"] == 350
+    assert len(emails(bigin_default)) == len(set(emails(bigin_default))) == 349
+    written = [e for e in bigin_default.requests[before:] if e.method == "POST"]
+    assert len(written) == 2, "only the rows that were left"
+    assert len(json_lines(tmp_path / "rejects.jsonl")) == 1
+
+
+def test_a_try_that_failed_on_rejects_cannot_turn_green_by_itself(load, tasks, tmp_path):
+    operator = load([*people(5), BAD])
+    for _ in range(3):
+        with pytest.raises(RejectedRecordsError) as failure:
+            operator.execute(tasks.context())
+        assert failure.value.summary["outcomes"]["created"] == 5
+        assert failure.value.summary["outcomes"]["rejected"] == 1
+    assert len(json_lines(tmp_path / "rejects.jsonl")) == 1, "each reject stands there once"
+
+
+def test_it_turns_green_when_the_cause_is_mended(load, bigin_default, tasks):
+    """Here: the record that the refused row names exists by now."""
+    rows = [{"id": "5725774000009999999", "Title": "Chief"}]
+    with pytest.raises(RejectedRecordsError):
+        load(rows, match_on="id", mode="update").execute(tasks.context())
+    made = bigin_default.store.insert("Contacts", {"Last_Name": "Late"})
+    rows[0]["id"] = made["id"] if isinstance(made, dict) else made
+    summary = load(rows, match_on="id", mode="update").execute(tasks.context())
+    assert summary["outcomes"]["updated"] == 1
+    assert not tasks.task_state, "nothing is left for the next run"
+
+
+def test_after_a_kill_the_last_writes_are_waited_for(load, tasks, monkeypatch):
+    """A checkpoint that says 'in flight' was left by a try that could not clean up."""
+    waited = []
+    with monkeypatch.context() as patch:
+        patch.setattr(loading.Load, "_load_stretch", lambda *_: (_ for _ in ()).throw(SystemExit))
+        with pytest.raises(SystemExit):
+            load(people(10)).execute(tasks.context())
+    monkeypatch.setattr(Transport, "pause", lambda _self, seconds: waited.append(seconds))
+    assert load().execute(tasks.context())["outcomes"]["created"] == 10
+    assert waited == [60.0]
+
+
+def test_another_file_of_the_same_name_is_loaded_from_its_start(load, tasks):
+    with pytest.raises(RejectedRecordsError):
+        load([*people(5), BAD]).execute(tasks.context())
+    summary = load(people(8)).execute(tasks.context())
+    assert summary["rows"] == 8
+    assert summary["outcomes"]["rejected"] == 0
+
+
+def test_a_checkpoint_file_serves_where_airflow_has_no_state_store(load, tasks, tmp_path):
+    context = {k: v for k, v in tasks.context().items() if k != "task_state_store"}
+    where = tmp_path / "checkpoint.json"
+    with pytest.raises(RejectedRecordsError):
+        load([*people(3), BAD], checkpoint_path=str(where)).execute(context)
+    assert json.loads(where.read_text())
+    with pytest.raises(RejectedRecordsError) as failure:
+        load(checkpoint_path=str(where)).execute(context)
+    assert failure.value.summary["outcomes"]["created"] == 3
+    load(people(3), checkpoint_path=str(where)).execute(context)
+    assert json.loads(where.read_text()) == {}
+
+
+def test_a_service_that_gives_out_keeps_what_was_done(load, bigin_default, tasks, monkeypatch):
+    small_stretches(monkeypatch)
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_BIGIN_DEFAULT",
+        json.dumps(
+            {
+                "conn_type": "bigin",
+                "host": bigin_default.base_url,
+                "password": bigin_default.api_key,
+                "extra": {"requests_per_second": 0, "max_credits": 35},
+            }
+        ),
+    )
+    from bigin_client.errors import CreditsExhaustedError
+
+    with pytest.raises(CreditsExhaustedError):
+        load(people(500)).execute(tasks.context())
+    done = tasks.pushed["return_value"]["rows"]
+    assert 100 <= done < 500
+    again = load(requests_per_second=0)
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_BIGIN_DEFAULT",
+        json.dumps(
+            {
+                "conn_type": "bigin",
+                "host": bigin_default.base_url,
+                "password": bigin_default.api_key,
+                "extra": {"requests_per_second": 0},
+            }
+        ),
+    )
+    summary = again.execute(tasks.context())
+    assert summary["rows"] == 500
+    assert len(emails(bigin_default)) == len(set(emails(bigin_default))) == 500
+
+
+# --- inputs -----------------------------------------------------------------------------------
+
+
+def test_what_an_extract_wrote_can_be_loaded_in_every_form(tasks, tmp_path):
+    """Nothing differs, so nothing is written: all values survive the way there and back."""
+    for form in ("jsonl", "csv", "parquet"):
+        summary = BiginExtractToFileOperator(
+            task_id="extract",
+            module="Contacts",
+            mode="full",
+            output_path=str(tmp_path / form),
+            format=form,
+            max_rows_per_file=100,
+        ).execute(tasks.context())
+        folder = summary["manifest"].rpartition("/")[0]
+        for number, source in enumerate((summary["path"], folder, summary["manifest"])):
+            loaded = BiginLoadFromFileOperator(
+                task_id=f"load-{form}-{number}", module="Contacts", input_path=source, match_on="id"
+            ).execute(tasks.context())
+            assert loaded["outcomes"]["unchanged"] == summary["rows"], (form, loaded)
+
+
+def test_gzip_and_a_byte_order_mark(load, tasks, tmp_path):
+    packed = tmp_path / "in.csv.gz"
+    packed.write_bytes(gzip.compress("\ufeffLast_Name,Email\nÅse,a@example.org\n".encode()))
+    summary = load(input_path=str(packed)).execute(tasks.context())
+    assert summary["outcomes"]["created"] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("in.csv", "a,a\n1,2\n", "names a column twice"),
+        ("in.csv.gz", "no gzip", "breaks off"),
+        ("in.txt", "x", "format is not known"),
+        ("missing.jsonl", None, "there is no file"),
+    ],
+)
+def test_an_input_that_cannot_be_read_is_refused(load, tasks, tmp_path, name, content, complaint):  # noqa: PLR0917 - three are cases
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    with pytest.raises(SettingsError, match=complaint):
+        load(input_path=str(tmp_path / name)).execute(tasks.context())
+
+
+def test_a_csv_row_with_cells_too_many_is_a_reject(load, tasks, tmp_path):
+    path = tmp_path / "in.csv"
+    path.write_text("Last_Name,Email\nA,a@example.org,more\nB,b@example.org\n")
+    summary = load(input_path=str(path), max_rejects=1).execute(tasks.context())
+    assert summary["rejects_by_code"] == {"UNREADABLE_ROW": 1}
+    assert summary["outcomes"]["created"] == 1
+
+
+def test_an_option_that_does_not_exist_is_named(load, tasks):
+    with pytest.raises(SettingsError, match="no option colour"):
+        load(people(1), options={"colour": "red"}).execute(tasks.context())
