@@ -41,8 +41,9 @@ BIGIN_PATH: Final = "/bigin/v2/"
 #: Waits between tries, in seconds, where the service asks for none.
 FIRST_DELAY: Final = 0.5
 LONGEST_DELAY: Final = 60.0
-#: What a path may hold: API names and ids. A "?" or an empty part would ask for something else.
-_PATH: Final = re.compile(r"(/?[\w$.~%:@+-]+)+")
+#: What a path may hold: API names and ids. A "?", a ".." or an empty part would ask for something
+#: else than meant.
+_PATH: Final = re.compile(r"/?(?!\.)[\w$.:-]+(/(?!\.)[\w$.:-]+)*", re.ASCII)
 #: The table's answers that mean: send it once more.
 _AGAIN: Final = frozenset({Action.RETRY, Action.RETRY_FEW})
 

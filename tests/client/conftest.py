@@ -1,0 +1,83 @@
+"""What the tests of the client share: simulators, clients, and retries that do not wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import datetime, timezone
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from bigin_client import BiginClient, Settings, transport
+from bigin_client.testing import BiginSimulator
+
+
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch):
+    """Waits between tries that nobody asked for take milliseconds."""
+    monkeypatch.setattr(transport, "FIRST_DELAY", 0.002)
+    monkeypatch.setattr(transport, "LONGEST_DELAY", 0.02)
+
+
+@pytest.fixture
+def simulate() -> Iterator[Callable[..., BiginSimulator]]:
+    """Return a function that starts a simulator, without a rate limit unless told otherwise."""
+    with ExitStack() as stack:
+
+        def start(**options: Any) -> BiginSimulator:
+            return stack.enter_context(BiginSimulator(**{"rate_limit": None, **options}))
+
+        yield start
+
+
+@pytest.fixture
+def sim(simulate) -> BiginSimulator:
+    """Return a simulator with its small default account."""
+    return simulate()
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[..., BiginClient]]:
+    """Return a function that connects a client to a simulator, unpaced unless told otherwise."""
+    with ExitStack() as stack:
+
+        def connected(sim: BiginSimulator, **settings: Any) -> BiginClient:
+            given = {
+                "api_key": sim.api_key,
+                "base_url": sim.base_url,
+                "connection_id": sim.connection_id,
+                "requests_per_second": 0,
+                **settings,
+            }
+            return stack.enter_context(BiginClient(Settings(**given)))
+
+        yield connected
+
+
+@pytest.fixture
+def client(sim, connect) -> BiginClient:
+    """Return a client of the default account."""
+    return connect(sim)
+
+
+def plain(value: Any) -> Any:
+    """Return a value in a form that both sides share: UTC instants, decimals."""
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, (int, float, Decimal)):
+        return Decimal(str(value))
+    if isinstance(value, str) and len(value) == 25 and value[10] == "T":
+        return datetime.fromisoformat(value).astimezone(timezone.utc).isoformat()
+    if isinstance(value, dict):
+        return {k: plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    return value
+
+
+@pytest.fixture
+def same() -> Callable[[Any], Any]:
+    """Return the function that puts both sides' values into one form."""
+    return plain
