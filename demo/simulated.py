@@ -14,6 +14,7 @@ import extract_step
 import load_step
 import service
 import summary
+from airflow_step import Airflow
 from scenario import Scenario
 from service import SimulatedAccount
 from stage import Stage, Step
@@ -31,6 +32,7 @@ def tell(stage: Stage, seed: int, *, keep: bool) -> None:
     """
     scenario = Scenario.of(seed)
     account = _begin(stage, scenario)
+    airflow = Airflow(stage)
     start = account.counts()
     full = _step(stage, account, "full extract", lambda: extract_step.full(stage, account))
     done = _change(stage, account, scenario)
@@ -43,7 +45,8 @@ def tell(stage: Stage, seed: int, *, keep: bool) -> None:
     loaded = _step(
         stage, account, "dry run and load", lambda: load_step.load(stage, account, scenario)
     )
-    summary.show(stage, summary.Figures(start, full, done, now, loaded))
+    flown = _step(stage, account, "Airflow's DAGs", lambda: airflow.fly(account, scenario))
+    summary.show(stage, summary.Figures(start, full, done, now, loaded, flown, account.counts()))
     if keep:
         _wait(stage)
 

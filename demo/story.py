@@ -37,7 +37,7 @@ class Story:
     def say(self, *lines: str) -> None:
         """Print plain sentences."""
         for line in lines:
-            self._console.print(f"   {line}")
+            self._console.print(f"   {line}" if line else "", soft_wrap=True)
 
     def command(self, *lines: str) -> None:
         """Show what is being run, as a person would type it."""
@@ -63,7 +63,7 @@ class Story:
         body = [tuple(row) for row in rows]
         for at, column in enumerate(columns):
             numeric = all(isinstance(row[at], int) or row[at] in ("", None) for row in body)
-            table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+            table.add_column(column, justify="right" if numeric else "left", no_wrap=not numeric)
         for row in body:
             table.add_row(*("" if cell is None else str(cell) for cell in row))
         self._console.print()
