@@ -18,8 +18,9 @@ from bigin_client.load import inserting, keys
 from bigin_client.load.binding import ID, Binding
 from bigin_client.load.delivery import Delivery
 from bigin_client.load.index import Index, Known
-from bigin_client.load.options import LoadOptions
+from bigin_client.load.options import Compare, LoadOptions
 from bigin_client.load.planner import Ended, Planner, check_guards, check_strict
+from bigin_client.load.reading import Reading
 from bigin_client.load.results import Outcome, RowOutcome, StreamReport
 from bigin_client.load.rows import Refusal, Row, Shaper, row_key_of
 from bigin_client.load.settle import Settler
@@ -76,6 +77,8 @@ class Loader:
         self._planner: Planner | None = None
         self._delivery: Delivery | None = None
         self._journal: StreamJournal | None = None
+        self._reading: Reading | None = None
+        self._blind = False
         self._read_credits = 0
         self._stale: set[str] = set()
         self._said_dropped: set[str] = set()
@@ -98,19 +101,24 @@ class Loader:
         if self.options.strict:
             check_strict(self._binding.dropped, self.stream, self.module.api_name)
 
-    def add(self, source: Mapping[str, Any], tag: object = None) -> list[RowOutcome]:
+    def add(
+        self, source: Mapping[str, Any], tag: object = None, *, row_key: str | None = None
+    ) -> list[RowOutcome]:
         """Take one row.
 
         Args:
             source: Column → value.
             tag: Given back with the row's outcome.
+            row_key: Names the row within the input, where no column does; None: the columns
+                of the loader's `row_key` do.
 
         Returns:
             The outcomes that became known meanwhile, of this and of earlier rows.
         """
         limit = self.options.limit_rows
         self.report.rows += 1
-        row = Row(self.report.rows, source, tag, row_key=row_key_of(source, self.row_key))
+        named = row_key if row_key is not None else row_key_of(source, self.row_key)
+        row = Row(self.report.rows, source, tag, row_key=named)
         if limit is not None and row.number > limit:
             self.leave(row, "ROW_LIMIT", "limit_rows was reached")
         elif self.has_stopped:
@@ -261,7 +269,8 @@ class Loader:
         ready = self._shape(self._shaper)
         self.report.nulls_ignored = self._shaper.nulls_ignored
         if ready:
-            self._read_account()
+            self._open_index()
+            self._read_account(ready)
             self._plan(ready)
 
     def _finish(self) -> None:
@@ -366,7 +375,9 @@ class Loader:
         found = {} if self.inserts else index.find(r.key for r in current if r.key)
         planned: dict[str, int] = {}
         for row in current:
-            decision = planner.decide(row, found.get(row.key or b"", []))
+            matches = found.get(row.key or b"", [])
+            blind = self._blind and not matches and not row.is_deletion
+            decision = planner.decide_blindly(row) if blind else planner.decide(row, matches)
             if isinstance(decision, Item):
                 planned[decision.kind] = planned.get(decision.kind, 0) + 1
                 delivery.enqueue(decision)
@@ -466,8 +477,24 @@ class Loader:
         found = (self._binding.find(n) for n in sorted(names))
         return [f for f in found if f is not None]
 
-    def _read_account(self) -> None:
-        """Make sure that the index knows the records that the rows may match."""
+    @property
+    def _compare(self) -> Compare:
+        """How to read; a dry run cannot leave the decision to the service's own upsert."""
+        dry = self.run.options.dry_run and self.options.compare == "never"
+        needs_values = bool(self.options.protect) or self.options.mode != "upsert"
+        return "always" if dry or needs_values else self.options.compare
+
+    def _read_account(self, rows: list[Row]) -> None:
+        """Make sure that the index knows the records that these rows may match."""
+        if self._reading is None:
+            return
+        before = self.run.transport.credits.used
+        self._blind = not self._reading.read(rows)
+        # Only afterwards: how many records there are was not known before.
+        self._read_credits += self.run.transport.credits.used - before
+
+    def _open_index(self) -> None:
+        """Make an index for the fields to compare, a new one when there are more."""
         fields = self._compared()
         old = self._index
         fits = old is not None and set(old.fields) >= {f.api_name for f in fields}
@@ -485,11 +512,5 @@ class Loader:
         self._stale.clear()
         module = self.module.api_name
         self._planner = Planner(self._shaper, index, self._key, self.options, module)
-        if self.inserts:
-            return
-        before = self.run.transport.credits.used
-        for page in self.run.account.walk(module, sorted(index.fields)):
-            index.add(page)
-        # Only afterwards: how many records there are was not known before.
-        self._read_credits += self.run.transport.credits.used - before
-        log.info("%s: %d records of %s were read", self.stream, index.records, module)
+        if not self.inserts:
+            self._reading = Reading(self.run.account, module, index, self._compare)

@@ -27,6 +27,7 @@ from bigin_client.load.options import LoadOptions, parse_max_rejects
 from bigin_client.load.results import LoadReport, Outcome, RowOutcome, StreamReport
 from bigin_client.load.rows import Row
 from bigin_client.metadata import Metadata
+from bigin_client.queries import Queries
 from bigin_client.records import Records
 from bigin_client.rejects import Reject, RowFile, is_local
 from bigin_client.settings import Settings
@@ -53,6 +54,7 @@ class Client(Protocol):
     transport: Transport
     metadata: Metadata
     records: Records
+    queries: Queries
     batches: Batches
 
 
@@ -102,19 +104,26 @@ class LoadRun:
     Args:
         client: The account.
         options: Files and limits of the run.
+        journal: Used for all modules instead of the files that `options` name.
 
     Attributes:
         report: The counts so far.
         stopped: Why no more rows are loaded, None while they are.
     """
 
-    def __init__(self, client: Client, options: RunOptions | None = None) -> None:
+    def __init__(
+        self,
+        client: Client,
+        options: RunOptions | None = None,
+        *,
+        journal: Journal | None = None,
+    ) -> None:
         self.options = options or RunOptions()
         self.transport = client.transport
         self.metadata = client.metadata
         self.batches = client.batches
         self.settings = client.settings
-        self.account = Account(client.records, client.metadata)
+        self.account = Account(client.transport, client.records, client.metadata, client.queries)
         self.report = LoadReport(dry_run=self.options.dry_run)
         self.stopped: BiginError | None = None
         self._server_started_at: datetime | None = None
@@ -129,6 +138,7 @@ class LoadRun:
         self._credits_before = client.transport.credits.used
         self._closed = False
         self._journals: dict[Path, Journal] = {}
+        self._given_journal = journal
         self._said_no_journal = False
         self._rejects = _open(self.options.rejects_path)
         self._outcomes = _open(self.options.outcomes_path)
@@ -247,6 +257,8 @@ class LoadRun:
             JournalError: It cannot be kept, and insert mode cannot do without.
             ServiceError: Another load holds it.
         """
+        if self._given_journal is not None:
+            return self._given_journal
         connection = self.transport.connection_id or ""
         path = (
             Path(self.options.journal_path).expanduser()
