@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import IO, Any, Literal
 
@@ -66,7 +67,10 @@ class Related:
     def unlink(
         self, module: str, record_id: RecordId, related_list: str, related_id: RecordId
     ) -> RowResult:
-        """Undo a relation ([crm°]); the second time it is refused."""
+        """Undo a relation ([crm°]); doing it a second time is refused (``INVALID_DATA``).
+
+        Not so when the first reply was lost: the refusal then says that it was done.
+        """
         reply = self._transport.bigin(
             "DELETE",
             f"{module}/{record_id}/{related_list}/{related_id}",
@@ -74,7 +78,10 @@ class Related:
             row_errors=True,
             module=module,
         )
-        return pair(reply, 1)[0]
+        result = pair(reply, 1)[0]
+        if reply.maybe_repeated and result.code == "INVALID_DATA":
+            return dataclasses.replace(result, ok=True, code="SUCCESS", field=None)
+        return result
 
     # -- notes -----------------------------------------------------------------------------
 
@@ -159,7 +166,9 @@ class Related:
 
     def tags(self, module: str) -> list[dict[str, Any]]:
         """Return the tags of a module: id, name, color_code."""
-        reply = self._transport.bigin("GET", "settings/tags", params={"module": module})
+        reply = self._transport.bigin(
+            "GET", "settings/tags", params={"module": module}, module=module
+        )
         if reply.is_empty:
             return []
         found = reply.object().get("tags")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import IO, Final
@@ -67,11 +67,6 @@ class _Request:
     download: Download | None = field(default=None, repr=False)
     #: The reply is decoded here, where a broken one can still be asked for again.
     decode: bool = False
-
-    @property
-    def once(self) -> bool:
-        """The body is a stream that cannot be sent a second time."""
-        return isinstance(self.content, Upload) and self.content.once
 
     @property
     def to_bigin(self) -> bool:
@@ -237,27 +232,29 @@ class Transport:
     def upload(self, path: str, file: IO[bytes], name: str, *, module: str | None = None) -> Reply:
         """Send a file as multipart/form-data, from a stream.
 
-        It is sent again only when it was surely not processed and the stream can be rewound.
+        It is sent again only when it was surely not processed.
 
         Args:
             path: As in `bigin`.
-            file: Open for reading in binary; read as it is sent, not into memory.
+            file: Open for reading in binary; sent from where it stands, as it is read. A stream
+                that cannot be rewound passes through a temporary file.
             name: File name that the service shows.
             module: For error messages.
         """
-        return self._send(
-            _Request(
-                method="POST",
-                url=self._url(path),
-                label=f"POST {path}",
-                content=Upload(file, name),
-                headers=self._pinned_header(),
-                idempotent=False,
-                row_errors=True,
-                cost=1,
-                module=module,
+        with contextlib.closing(Upload(file, name)) as content:
+            return self._send(
+                _Request(
+                    method="POST",
+                    url=self._url(path),
+                    label=f"POST {path}",
+                    content=content,
+                    headers=self._pinned_header(),
+                    idempotent=False,
+                    row_errors=True,
+                    cost=1,
+                    module=module,
+                )
             )
-        )
 
     def download(self, path: str, target: IO[bytes], *, module: str | None = None) -> int:
         """Write a file's bytes to a stream; returns how many.
@@ -342,7 +339,7 @@ class Transport:
             last: _Try = tenacity.Retrying(
                 retry=tenacity.retry_if_result(lambda t: t.action in _AGAIN),
                 wait=_delay,
-                stop=tenacity.stop_after_attempt(1) if request.once else self._must_stop,
+                stop=self._must_stop,
                 sleep=self._sleep,
                 before_sleep=lambda state: _say_retry(request.label, state),
                 retry_error_callback=_result,
@@ -444,7 +441,7 @@ class Transport:
             headers["Content-Type"] = "application/json"
         return headers
 
-    @contextmanager
+    @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
         """Hold one of the `max_concurrency` places, at a moment that the pace allows."""
         with self._gate:

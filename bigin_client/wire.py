@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import shutil
 import socket
 import ssl
+import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
@@ -35,26 +38,50 @@ CHUNK: Final = 65_536
 class Upload:
     """A file to send as multipart/form-data, read as it is sent, not into memory.
 
+    A stream that cannot be rewound is first copied to a temporary file: the length of a request
+    must be known, and a refused one is sent again.
+
     Args:
-        file: Open for reading in binary. It is sent again only if it can be rewound.
+        file: Open for reading in binary; sent from where it stands.
         name: File name that the service shows.
     """
 
     def __init__(self, file: IO[bytes], name: str) -> None:
+        self._copy: IO[bytes] | None = None
+        if not file.seekable():
+            self._copy = tempfile.TemporaryFile()  # noqa: SIM115 - close() closes it
+            shutil.copyfileobj(file, self._copy)
+            file = self._copy
+            file.seek(0)
         self._file = file
         self._name = name
-        self._start = file.tell() if file.seekable() else None
-
-    @property
-    def once(self) -> bool:
-        """Whether it cannot be sent a second time."""
-        return self._start is None
+        self._start = file.tell()
 
     def encoder(self) -> MultipartEncoder:
         """Return a request body, from the file's beginning."""
-        if self._start is not None:
-            self._file.seek(self._start)
-        return MultipartEncoder({"file": (self._name, self._file, "application/octet-stream")})
+        end = self._file.seek(0, os.SEEK_END)
+        self._file.seek(self._start)
+        rest = _Rest(self._file, end - self._start)
+        return MultipartEncoder({"file": (self._name, rest, "application/octet-stream")})
+
+    def close(self) -> None:
+        """Remove the copy, if there is one."""
+        if self._copy is not None:
+            self._copy.close()
+
+
+class _Rest:
+    """What of a file is still to be sent. The encoder would take a BytesIO from its start."""
+
+    def __init__(self, file: IO[bytes], left: int) -> None:
+        self._file = file
+        self.len = left
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes."""
+        content = self._file.read(size)
+        self.len -= len(content)
+        return content
 
 
 class Download:

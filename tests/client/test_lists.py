@@ -58,12 +58,12 @@ def test_pages_by_token_and_every_parameter_repeated(sim, client):
     assert sim.audit() == []
 
 
-def test_default_order_is_the_services(sim, client):
+def test_default_order_is_the_services(client):
     ids = [r["id"] for r in client.list_records("Accounts", ["Account_Name"])]
     assert ids == sorted(ids, reverse=True)
 
 
-def test_sort_order_alone_names_the_default_sort(sim, client):
+def test_sort_order_alone_names_the_default_sort(client):
     """Alone it may be refused (bigin-api.md 11.3)."""
     ids = [r["id"] for r in client.list_records("Accounts", ["Account_Name"], sort_order="asc")]
     assert ids == sorted(ids)
@@ -95,7 +95,7 @@ def test_custom_view(sim, client):
     assert len(found) <= 230
 
 
-def test_team_pipeline(sim, client):
+def test_team_pipeline(client):
     everything = list(client.list_records("Pipelines", ["Deal_Name", "Pipeline"]))
     for pipeline in client.account.pipelines():
         found = list(
@@ -150,7 +150,7 @@ def test_a_record_that_changes_between_its_groups_is_read_whole(simulate, connec
     names = [f.api_name for f in client.fields("Contacts")]
     changed, gone = (r["id"] for r in sim.store.records("Contacts")[:2])
 
-    def between(request, _sim):
+    def between(_request, _sim):
         if sum(e.operation == "list" for e in sim.requests) == 2:
             stop()
             sim.clock.advance(10)
@@ -253,7 +253,7 @@ def test_a_refused_token_is_an_error_with_the_way_out(sim, client, kind, code):
     assert "start again" in str(caught.value)
 
 
-def test_names_of_modules(sim, client):
+def test_names_of_modules(client):
     assert client.metadata.module("DEALS").api_name == "Pipelines"
     assert client.metadata.module("contacts").api_name == "Contacts"
     with pytest.raises(NotFoundError, match="It has: Accounts, Contacts"):

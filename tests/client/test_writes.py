@@ -153,7 +153,7 @@ def test_workflows(sim, client, run):
 @pytest.mark.parametrize("bad", ["", None, "1,2", "a/b", "1 2", "½"])
 def test_ids_that_are_none_or_several(sim, client, bad):
     """`ids=1,2` would delete two records for one row."""
-    with pytest.raises(SettingsError, match="Row 2 .* no usable id"):
+    with pytest.raises(SettingsError, match=r"Row 2 .* no usable id"):
         list(client.delete_records("Contacts", ["5725768000001000001", bad]))
     with pytest.raises(SettingsError):
         list(client.update_records("Contacts", [{"id": "1"}, {"id": bad}]))
