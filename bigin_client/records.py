@@ -44,6 +44,8 @@ class ListQuery:
     cvid: str | None = None
     pipeline_id: str | None = None
     page_size: int = PAGE_SIZE
+    #: At most 100 records by id; [crm°], so a caller checks that it was heeded.
+    ids: tuple[str, ...] | None = None
 
     def params(self, token: str | None) -> dict[str, str | int]:
         """Return the query parameters; a token never goes with a page number."""
@@ -56,6 +58,7 @@ class ListQuery:
             "sort_order": self.sort_order,
             "cvid": self.cvid,
             "pipeline_id": self.pipeline_id,
+            "ids": ",".join(self.ids) if self.ids else None,
             "page_token": token,
         }
         params.update({name: value for name, value in optional.items() if value is not None})

@@ -4,31 +4,42 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from bigin_client import extract, timestamps
-from bigin_client.errors import BiginError
+from bigin_client import coql, extract, timestamps
+from bigin_client.errors import BiginError, PagingError, RequestError
 from bigin_client.load.binding import ID
 from bigin_client.metadata import Metadata
-from bigin_client.records import ListQuery, Records, field_groups, reader
+from bigin_client.queries import Queries
+from bigin_client.records import MODIFIED, ListQuery, Records, field_groups, reader
+from bigin_client.transport import Transport
 from bigin_client.types import Record
 
 log = logging.getLogger(__name__)
 
 CREATED: Final = "Created_Time"
 CREATED_BY: Final = "Created_By"
+#: Ids that one list may name ([crm°]).
+_IDS: Final = 100
 
 
 class Account:
     """Reads of one account, for the load engine.
 
     Args:
+        transport: Knows the server's clock and the credits.
         records: Where to read.
+        queries: COQL.
         metadata: The account's modules and fields.
     """
 
-    def __init__(self, records: Records, metadata: Metadata) -> None:
+    def __init__(
+        self, transport: Transport, records: Records, metadata: Metadata, queries: Queries
+    ) -> None:
+        self._transport = transport
+        self._queries = queries
+        self._ids_heeded = True
         self._records = records
         self._metadata = metadata
         self._user: str | None = None
@@ -54,6 +65,72 @@ class Account:
         """Return the fields to ask for: a list without any is refused."""
         return fields or [next(iter(self._metadata.fields(module)))]
 
+    @property
+    def credits_used(self) -> int:
+        """Credits that this process has spent so far."""
+        return self._transport.credits.used
+
+    def count(self, module: str) -> int:
+        """Return the number of records of a module (1 credit)."""
+        return self._records.count(module)
+
+    def query(self, module: str, query: coql.Query, columns: Sequence[str]) -> list[Record]:
+        """Return the rows of a COQL query on one module, in our form."""
+        read = self._reader(module, columns)
+        return [read(row) for page in self._queries.query(query) for row in page]
+
+    def oldest(self, module: str, field: str) -> list[Record]:
+        """Return one page of records that no index can have missed: the oldest ids."""
+        query = ListQuery(module, (field,), sort_by=ID, sort_order="asc", page_size=20)
+        reply = self._records.fetch(query)
+        read = self._reader(module, [field])
+        return [] if reply.is_empty else [read(r) for r in reply.object().get("data") or []]
+
+    def modified_of_late(self, module: str, age: timedelta, fields: Sequence[str]) -> list[Record]:
+        """Return the records modified in the last `age`, by list, which shows writes at once.
+
+        Raises:
+            PagingError: The service does not sort by Modified_Time, or does not tell its time.
+        """
+        now = self._transport.server_now()
+        if now is None:
+            raise PagingError("the service does not tell its time")
+        return self._newest(module, MODIFIED, now - age, fields)
+
+    def by_ids(self, module: str, ids: Sequence[str], fields: Sequence[str]) -> list[Record]:
+        """Return records by id, in our form; ids without a record are left out.
+
+        Whether Bigin heeds ``ids`` on a list is not confirmed ([crm°]): if other records come,
+        or some are missing, the rest is read one by one.
+        """
+        names = list(self._asked(module, fields))
+        read = self._reader(module, names)
+        groups = field_groups(names)
+        wanted = list(dict.fromkeys(i for i in ids if i))
+        found: dict[str, Record] = {}
+        for start in range(0, len(wanted), _IDS):
+            part = wanted[start : start + _IDS]
+            if len(groups) > 1 or not self._ids_heeded or len(part) == 1:
+                break
+            query = ListQuery(module, groups[0], ids=tuple(part))
+            try:
+                reply = self._records.fetch(query)
+            except RequestError:
+                self._ids_heeded = False
+                break
+            data = [] if reply.is_empty else reply.object().get("data") or []
+            if any(str(r["id"]) not in part for r in data):
+                self._ids_heeded = False
+                log.info("%s: the service ignores ids on a list; records are read singly", module)
+                break
+            found.update((str(r["id"]), read(r)) for r in data)
+        for record_id in wanted:
+            if record_id not in found:
+                record = self.get(module, record_id, names)
+                if record is not None:
+                    found[record_id] = record
+        return list(found.values())
+
     def get(self, module: str, record_id: str, fields: Sequence[str]) -> Record | None:
         """Return one record in our form, None when it does not exist."""
         raw = self._records.get(module, record_id, fields)
@@ -70,28 +147,38 @@ class Account:
         names = [*dict.fromkeys([*fields, CREATED, CREATED_BY])]
         if since is None:
             return [r for page in self.walk(module, names) for r in page]
-        found: list[Record] = []
-        anchor = CREATED
+        try:
+            return self._newest(module, CREATED, since, names)
+        except PagingError as error:
+            log.warning("%s: %s; reading all of it", module, error.message)
+            return self.created_since(module, None, fields)
+
+    def _newest(
+        self, module: str, order: str, since: datetime, fields: Sequence[str]
+    ) -> list[Record]:
+        """Return the records whose time in the field `order` is not before `since`.
+
+        Raises:
+            PagingError: The service does not sort as asked.
+        """
+        names = [*dict.fromkeys([*fields, order])]
         read = self._reader(module, names)
-        first, *others = field_groups(names, anchor=anchor)
+        first, *others = field_groups(names, anchor=order)
+        found: list[Record] = []
         before: datetime | None = None
-        query = ListQuery(module, first, sort_by=CREATED, sort_order="desc")
+        query = ListQuery(module, first, sort_by=order, sort_order="desc")
         for page in self._records.pages(query):
             for raw in page:
                 record = read(raw)
-                created = timestamps.parse(record[CREATED] or "")
-                if before is not None and created > before:
-                    log.warning("%s: the service does not sort by %s", module, CREATED)
-                    return self.created_since(module, None, fields)
-                before = created
-                if created < since:
+                moment = timestamps.parse(record[order] or "")
+                if before is not None and moment > before:
+                    raise PagingError(f"the service does not sort by {order}")
+                before = moment
+                if moment < since:
                     return found
-                if others:
-                    whole = self.get(module, record[ID], names)
-                    if whole is None:
-                        continue
-                    record = whole
-                found.append(record)
+                whole = self.get(module, record[ID], names) if others else record
+                if whole is not None:
+                    found.append(whole)
         return found
 
     def current_user(self) -> str | None:
