@@ -61,15 +61,31 @@ def _scope(number: str, area: str, ask: Any) -> None:
     enter(typed)
 
 
-_scope("10.3a", "settings/fields", lambda e: e.get("settings/fields", {"module": "Contacts"}))
-_scope("10.3b", "settings/layouts", lambda e: e.get("settings/layouts", {"module": PIPELINES}))
-_scope("10.3c", "related lists", lambda e: e.get("settings/related_lists", {"module": "Contacts"}))
+_scope(
+    "10.3a",
+    "settings/fields",
+    lambda e: e.get("settings/fields", {"module": "Contacts"}, scopes=True),
+)
+_scope(
+    "10.3b",
+    "settings/layouts",
+    lambda e: e.get("settings/layouts", {"module": PIPELINES}, scopes=True),
+)
+_scope(
+    "10.3c",
+    "related lists",
+    lambda e: e.get("settings/related_lists", {"module": "Contacts"}, scopes=True),
+)
 _scope("10.3d", "Notes", lambda e: e.sample("Notes"))
 _scope("10.3e", "Tasks", lambda e: e.sample("Tasks"))
 _scope("10.3f", "Events", lambda e: e.sample("Events"))
 _scope("10.3g", "Calls", lambda e: e.sample("Calls"))
-_scope("10.3h", "the deleted feed", lambda e: e.get("Contacts/deleted", {"type": "all"}))
-_scope("10.3i", "bulk read", lambda e: e.get("/bigin/bulk/v2/read/1000000000000000001"))
+_scope(
+    "10.3h", "the deleted feed", lambda e: e.get("Contacts/deleted", {"type": "all"}, scopes=True)
+)
+_scope(
+    "10.3i", "bulk read", lambda e: e.get("/bigin/bulk/v2/read/1000000000000000001", scopes=True)
+)
 
 
 @statement("9.61a", "settings/modules has the documented keys; Social is there without API")
@@ -179,7 +195,8 @@ def readable_modules(exam: Examination) -> Finding:
         if module.api_name in SAMPLED:
             asked = exam.sample(module.api_name)
         else:
-            asked = exam.get(module.api_name, {"fields": "Modified_Time", "per_page": 1})
+            params = {"fields": "Modified_Time", "per_page": 1}
+            asked = exam.get(module.api_name, params, scopes=True)
         seen += 1
         if asked.status not in {200, 204, 401, 403}:
             wrong.append(asked.said)

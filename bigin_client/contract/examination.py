@@ -16,7 +16,7 @@ from bigin_client.metadata import Field, Module
 from bigin_client.paging import MAX_FIELDS, PAGE_SIZE
 from bigin_client.records import MODIFIED
 from bigin_client.transport import Transport
-from bigin_client.types import Record
+from bigin_client.types import ConnectionInfo, Record
 
 if TYPE_CHECKING:
     from bigin_client.contract.workshop import Workshop
@@ -60,7 +60,10 @@ class Examination:
         self.findings: dict[str, Finding] = {}
         #: Makes and removes records; None where nothing may be written.
         self.workshop: Workshop | None = None
+        #: Credits of requests that the client takes for the gateway's own.
+        self.uncounted = 0
         self._others: list[Transport] = []
+        self._connections: list[ConnectionInfo] | None = None
         self._queries: dict[str, Exchange] = {}
 
     # -- other ways in ---------------------------------------------------------------------
@@ -95,23 +98,27 @@ class Examination:
     @property
     def credits(self) -> int:
         """Credits spent so far, by the rules of bigin-api.md section 5."""
-        return self.client.transport.credits.used + sum(t.credits.used for t in self._others)
+        others = sum(t.credits.used for t in self._others)
+        return self.client.transport.credits.used + others + self.uncounted
 
     # -- metadata --------------------------------------------------------------------------
 
     def modules(self) -> dict[str, Module]:
         """Return the account's modules."""
-        try:
-            return self.client.metadata.modules()
-        except BiginError as error:
-            raise NotCheckable(f"settings/modules: {why(error)}") from None
+        found = self._settings("modules")
+        return {m.api_name: m for m in map(Module.from_api, found)}
 
     def fields(self, module: str) -> dict[str, Field]:
-        """Return a module's fields."""
-        try:
-            return self.client.metadata.fields(module)
-        except BiginError as error:
-            raise NotCheckable(f"settings/fields of {module}: {why(error)}") from None
+        """Return a module's fields, ``id`` left out should it be listed."""
+        found = self._settings("fields", module=module)
+        return {f.api_name: f for f in map(Field.from_api, found) if f.api_name != "id"}
+
+    def _settings(self, what: str, **params: str) -> list[dict[str, Any]]:
+        asked = self.probe.get(f"settings/{what}", params)
+        found = asked.reply.object().get(what)
+        if not isinstance(found, list):
+            raise NotCheckable(asked.said)
+        return [f for f in found if isinstance(f, dict) and f.get("api_name")]
 
     def field_of(self, module: str, test: Callable[[Field], bool], what: str) -> str:
         """Return the first writable field of a module that passes a test."""
@@ -122,11 +129,17 @@ class Examination:
 
     def layouts(self) -> list[dict[str, Any]]:
         """Return the Team Pipelines: layouts of Pipelines."""
-        exchange = self.probe.get("settings/layouts", {"module": PIPELINES})
-        found = exchange.reply.object().get("layouts")
-        if exchange.status != 200 or not isinstance(found, list):
-            raise NotCheckable(exchange.said)
+        asked = self.probe.get("settings/layouts", {"module": PIPELINES})
+        found = asked.reply.object().get("layouts")
+        if not isinstance(found, list):
+            raise NotCheckable(asked.said)
         return [f for f in found if isinstance(f, dict) and f.get("id")]
+
+    def connections(self) -> list[ConnectionInfo]:
+        """Return the gateway's connections to Bigin."""
+        if self._connections is None:
+            self._connections = self.client.connections.list()
+        return self._connections
 
     # -- records ---------------------------------------------------------------------------
 
@@ -139,7 +152,7 @@ class Examination:
         """
         first = [MODIFIED]
         if guesses and module in _WITH_PARENT:
-            first += [*PARENT_WORDS, *CRM_PARENTS]
+            first += ["Related_To", "Parent_Id", *PARENT_WORDS, *CRM_PARENTS]
         try:
             known = list(self.fields(module))
         except NotCheckable:
@@ -160,7 +173,7 @@ class Examination:
 
     def _sample(self, module: str, names: list[str]) -> Exchange:
         fields = ",".join(names[:MAX_FIELDS])
-        return self.probe.get(module, {"fields": fields, "per_page": PAGE_SIZE})
+        return self.probe.get(module, {"fields": fields, "per_page": PAGE_SIZE}, scopes=True)
 
     def rows(self, module: str) -> list[Record]:
         """Return the records of a module's first page.
@@ -204,14 +217,19 @@ class Examination:
         headers: Mapping[str, str] | None = None,
         cost: int = 1,
         fresh: bool = False,
+        scopes: bool = False,
     ) -> Exchange:
         """Short for `Probe.get`."""
-        return self.probe.get(path, params, headers=headers, cost=cost, fresh=fresh)
+        return self.probe.get(path, params, headers=headers, cost=cost, fresh=fresh, scopes=scopes)
 
-    def coql(self, query: str, *, fresh: bool = False) -> Exchange:
-        """Ask a COQL query, each but once; it only reads, though it is a POST."""
-        if fresh or query not in self._queries:
-            self._queries[query] = self.probe.send("POST", "coql", body={"select_query": query})
+    def coql(self, query: str) -> Exchange:
+        """Ask a COQL query, each but once; it only reads, though it is a POST.
+
+        A missing scope is an answer.
+        """
+        if query not in self._queries:
+            body = {"select_query": query}
+            self._queries[query] = self.probe.send("POST", "coql", body=body, scopes=True)
         return self._queries[query]
 
     @property

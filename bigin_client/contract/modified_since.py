@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Any, Final
 
 from bigin_client import timestamps
@@ -21,8 +21,9 @@ from bigin_client.records import MODIFIED
 
 _PAGE: Final[dict[str, Any]] = {"fields": MODIFIED, "per_page": PAGE_SIZE}
 _SECOND: Final = timedelta(seconds=1)
-#: Read as the organisation's own time, an instant written with this offset is in the future.
+#: Read as another place's own time, an instant written with these is in the future, or past.
 _FAR_EAST: Final = timezone(timedelta(hours=14))
+_FAR_WEST: Final = timezone(timedelta(hours=-12))
 
 
 def _newest(exam: Examination) -> tuple[str, datetime]:
@@ -47,6 +48,11 @@ def _since(
     return exam.get(module, params, headers={"If-Modified-Since": text})
 
 
+def _zone(exam: Examination, module: str) -> tzinfo | None:
+    """Return the offset in which the account writes its times."""
+    return datetime.fromisoformat(str(exam.rows(module)[0][MODIFIED])).tzinfo
+
+
 def _times(asked: Exchange) -> list[datetime]:
     return [timestamps.parse(r[MODIFIED]) for r in asked.rows if r.get(MODIFIED)]
 
@@ -59,7 +65,13 @@ def header_honoured(exam: Examination) -> Finding:
     """
     module, newest = _newest(exam)
     edge = newest - _SECOND
-    plain, eastern = _since(exam, module, edge), _since(exam, module, edge, _FAR_EAST)
+    plain = _since(exam, module, edge)
+    if newest.astimezone(_zone(exam, module)).utcoffset() == _FAR_EAST.utcoffset(None):
+        # There the far east is at home: whoever misreads the far west goes back in time.
+        western = _since(exam, module, newest + _SECOND, _FAR_WEST)
+        if plain.rows and newest in _times(western):
+            return refuted("the offset is misread", plain.said, f"{western.said}, offset -12:00")
+    eastern = _since(exam, module, edge, _FAR_EAST)
     said = (plain.said, f"{eastern.said}, offset +14:00")
     if any(t <= edge for t in _times(plain)):
         return refuted("ignored: older records came", *said)

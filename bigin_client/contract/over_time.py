@@ -74,8 +74,8 @@ def at_once(exam: Examination) -> tuple[Exchange, Exchange, float]:
         address = material.email(exam, 2)
         material.single(exam).id("single")
         began = exam.clock()
-        search = exam.get("Contacts/search", {"email": address}, fresh=True)
-        coql = exam.coql(f"select id from Contacts where Email = '{address}'", fresh=True)
+        search = exam.get("Contacts/search", {"email": address}, fresh=True, scopes=True)
+        coql = exam.coql(f"select id from Contacts where Email = '{address}'")
         return search, coql, began
 
     return exam.made.once("at once", look)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from bigin_client.contract.statements import NotCheckable
 from bigin_client.credits import of_write
 from bigin_client.errors import BiginError
 from bigin_client.reply import Reply
@@ -20,6 +21,8 @@ Params: TypeAlias = Mapping[str, Any]
 _SHOWN: Final = frozenset(
     {"approved", "module", "page", "per_page", "sort_by", "sort_order", "type", "wf_trigger"}
 )
+#: Refusals that say nothing of the question, only that this connection may not ask it.
+_NO_SCOPE: Final = frozenset({"OAUTH_SCOPE_MISMATCH", "NO_PERMISSION"})
 _ID: Final = re.compile(r"\d{12,}")
 
 
@@ -106,10 +109,20 @@ class Probe:
         headers: Mapping[str, str] | None = None,
         cost: int = 1,
         fresh: bool = False,
+        scopes: bool = False,
     ) -> Exchange:
         """Ask with GET; the same question again is answered from memory unless `fresh`.
 
+        Args:
+            path: Below ``bigin/v2/``.
+            params: Query parameters.
+            headers: Extra headers.
+            cost: Credits.
+            fresh: Ask again.
+            scopes: The question is about scopes: a missing one is an answer.
+
         Raises:
+            NotCheckable: The connection may not ask this.
             BiginError: No answer came (transport fault, 5xx, 429 for too long).
         """
         key = (path, *sorted((params or {}).items()), *sorted((headers or {}).items()))
@@ -118,12 +131,14 @@ class Probe:
             raise found
         if found is None:
             try:
-                found = self.send("GET", path, params=params, headers=headers, cost=cost)
+                found = self.send(
+                    "GET", path, params=params, headers=headers, cost=cost, scopes=True
+                )
             except BiginError as error:
                 self._known[key] = error
                 raise
             self._known[key] = found
-        return found
+        return found if scopes else _allowed(found)
 
     def send(
         self,
@@ -134,8 +149,14 @@ class Probe:
         body: object = None,
         headers: Mapping[str, str] | None = None,
         cost: int = 1,
+        scopes: bool = False,
     ) -> Exchange:
-        """Send one request and keep the answer. Anything but GET is sent at most once."""
+        """Send one request and keep the answer. Anything but GET is sent at most once.
+
+        Raises:
+            NotCheckable: The connection may not do this, and `scopes` is false.
+            BiginError: As `get`.
+        """
         reply = self._transport.bigin(
             method,
             path,
@@ -151,7 +172,7 @@ class Probe:
             _label(method, path, params, headers), reply, self._transport.requests_sent
         )
         self.log.append(exchange)
-        return exchange
+        return exchange if scopes else _allowed(exchange)
 
     def write(
         self,
@@ -170,6 +191,12 @@ class Probe:
             headers=headers,
             cost=of_write(len(rows)),
         )
+
+
+def _allowed(exchange: Exchange) -> Exchange:
+    if exchange.status in {401, 403} and exchange.code in _NO_SCOPE:
+        raise NotCheckable(f"the connection may not do this: {exchange.said}")
+    return exchange
 
 
 def _label(

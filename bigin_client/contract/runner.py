@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -24,6 +25,9 @@ from bigin_client.errors import (
     CancelledError,
     ConnectionUnavailableError,
     CreditsExhaustedError,
+    NotFoundError,
+    RequestError,
+    ScopeError,
 )
 
 #: These end the examination: nothing that is asked afterwards would be answered.
@@ -97,7 +101,9 @@ def run(
         BiginError: The key or the connection is no good: nothing could be examined.
     """
     exam = Examination(client, wait=wait or client.transport.pause, clock=clock)
-    client.users("CurrentUser")  # a bad key or connection shows here, before anything else
+    # A bad key or connection shows here, before anything else; a missing scope is a finding.
+    with contextlib.suppress(NotFoundError, RequestError, ScopeError):
+        client.users("CurrentUser")
     report = Report() if report is None else report
     workshop = Workshop(exam) if allow_writes else None
     exam.workshop = workshop

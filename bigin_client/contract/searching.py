@@ -32,7 +32,7 @@ def _search(exam: Examination) -> Exchange:
     )  # fmt: skip
     name = first(names, "no contact with a plain last name was seen")
     criteria = str(field("Last_Name").equals(name))
-    return exam.get("Contacts/search", {"criteria": criteria, "per_page": 5})
+    return exam.get("Contacts/search", {"criteria": criteria, "per_page": 5}, scopes=True)
 
 
 def _usable_search(exam: Examination) -> Exchange:

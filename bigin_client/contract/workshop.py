@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from bigin_client.account import PIPELINES
@@ -13,7 +12,12 @@ from bigin_client.batches import MAX_RECORDS
 from bigin_client.connections import APP
 from bigin_client.contract.probe import Exchange
 from bigin_client.contract.statements import NotCheckable
-from bigin_client.errors import BiginError, NotFoundError
+from bigin_client.errors import (
+    AuthenticationError,
+    BiginError,
+    ConnectionUnavailableError,
+    NotFoundError,
+)
 from bigin_client.paging import PAGE_SIZE
 from bigin_client.reply import Reply
 from bigin_client.types import Record
@@ -32,6 +36,8 @@ MARKED: Final = {
     "Products": "Product_Name",
     "Accounts": "Account_Name",
 }
+#: After these nothing will be answered any more.
+_WAY_IS_GONE: Final = (AuthenticationError, ConnectionUnavailableError)
 _Result = TypeVar("_Result")
 
 
@@ -98,7 +104,8 @@ class Workshop:
     def __init__(self, exam: Examination) -> None:
         self._exam = exam
         self._known: dict[str, Any] = {}
-        self._touched: set[str] = set()
+        #: Modules in which something may have been made that nobody told of.
+        self._unclear: set[str] = set()
         self._ids: dict[str, set[str]] = {}
         #: Module → ids in the order in which the records were made.
         self.sequence: dict[str, list[str]] = {}
@@ -174,21 +181,30 @@ class Workshop:
         headers: Mapping[str, str] | None = None,
         **body: object,
     ) -> Batch:
-        # Before anything is sent: whatever happens, the module is looked through afterwards.
-        self._touched.add(module)
+        # Before anything is sent: an insert whose reply is lost may have taken place.
+        clear_before = module not in self._unclear
+        self._unclear.add(module)
         self._tagged = self._tagged or any("Tag" in row for row in rows.values())
-        exchange = self._exam.probe.write(
-            method, path, list(rows.values()), headers=headers, **body
-        )
+        try:
+            exchange = self._exam.probe.write(
+                method, path, list(rows.values()), headers=headers, **body
+            )
+        except NotCheckable:  # refused as a whole
+            if clear_before:
+                self._unclear.discard(module)
+            raise
         batch = Batch(exchange, tuple(rows))
+        made = [
+            str(r["details"]["id"])
+            for r in exchange.rows
+            if r.get("status") == "success" and r.get("action") != "update"
+        ]
         if method == "POST":
-            made = [
-                str(r["details"]["id"])
-                for r in exchange.rows
-                if r.get("status") == "success" and r.get("action") != "update"
-            ]
             self.sequence.setdefault(module, []).extend(made)
             self._ids.setdefault(module, set()).update(made)
+        told = len(exchange.rows) == len(rows) or exchange.code is not None
+        if clear_before and told:
+            self._unclear.discard(module)
         return batch
 
     # -- reads -----------------------------------------------------------------------------
@@ -260,32 +276,39 @@ class Workshop:
     def clear(self) -> list[str]:
         """Remove everything that was made; returns what could not be removed.
 
-        Each module is looked through for the mark as well: an insert whose reply was lost may
-        have taken place.
+        A module where an insert got no reply is looked through for the mark.
         """
-        steps: list[Callable[[], list[str]]] = [
-            *(partial(self._clear, m) for m in MARKED if m in self._touched),
-            self._clear_tag,
-            self._clear_connection,
-        ]
-        return [item for step in steps for item in self._attempt(step)]
+        left: list[str] = []
+        lost: BiginError | None = None
+        for module in MARKED:
+            ids = self._ids.get(module, set())
+            if not ids and module not in self._unclear:
+                continue
+            try:
+                if lost is not None:
+                    raise lost  # the way is gone: each try would only take its time
+                left += self._clear(module)
+            except (BiginError, NotCheckable) as error:
+                lost = error if isinstance(error, _WAY_IS_GONE) else None
+                known = sorted(ids) or [f"named {self._exam.mark}"]
+                left += [f"{module} {i}: {error}" for i in known]
+        for what, remove in (("tag", self._clear_tag), ("connection", self._clear_connection)):
+            left += self._attempt(what, remove)
+        return left
 
-    def _attempt(self, step: Callable[[], list[str]]) -> list[str]:
-        """Do a step of the clearing; a failure of it must not keep the others from being done."""
+    def _attempt(self, what: str, remove: Callable[[], list[str]]) -> list[str]:
         try:
-            return step()
-        except BiginError as error:
-            of = getattr(step, "args", ("tag or connection",))[0]
-            known = sorted(self._ids.get(of, ())) or [f"named {self._exam.mark}"]
-            return [f"{of} {i} ({error.code or error.message})" for i in known]
+            return remove()
+        except (BiginError, NotCheckable) as error:
+            return [f"{what} {self._exam.mark}: {error}"]
 
     def _clear(self, module: str) -> list[str]:
         name = MARKED[module]
-        asked = self._exam.get(module, {"fields": name, "per_page": PAGE_SIZE}, fresh=True)
         ids = set(self._ids.get(module, ()))
-        ids |= {
-            str(r["id"]) for r in asked.rows if str(r.get(name) or "").startswith(self._exam.mark)
-        }
+        if module in self._unclear:
+            asked = self._exam.get(module, {"fields": name, "per_page": PAGE_SIZE}, fresh=True)
+            mark = self._exam.mark
+            ids |= {str(r["id"]) for r in asked.rows if str(r.get(name) or "").startswith(mark)}
         left = []
         known = sorted(ids)
         for start in range(0, len(known), MAX_RECORDS):
