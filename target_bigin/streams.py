@@ -45,7 +45,8 @@ class Streams:
             if name == TEST_STREAM:
                 continue
             try:
-                self._run.metadata.module(self._configs.of(name).module)
+                module = self._run.metadata.module(self._configs.of(name).module)
+                self._run.announce([module.api_name])
             except NotFoundError as error:
                 raise SettingsError(f"streams.{name}: {error.message}", hint=error.hint) from None
 
@@ -77,8 +78,13 @@ class Streams:
             done = loader.add(row, tag)
         self._note(done)
 
+    def end_input(self) -> None:
+        """Load what waited for parents: no more rows will come."""
+        self._run.end_input()
+        self.settle()
+
     def settle(self) -> None:
-        """Give every row so far an outcome."""
+        """Give every row so far an outcome, but those that wait for their parents."""
         for loader in self._loaders.values():
             self._note(loader.settle())
         self._run.sync_files()

@@ -173,7 +173,7 @@ class TargetBigin(Target):
         """Settle everything that was read, tell the state, write the report."""
         if self.report is None:
             try:
-                self._streams.settle()
+                self._streams.end_input()
                 self._tell_state()
                 self.report = self._run.close()
             finally:

@@ -181,6 +181,14 @@ class Account:
                     found.append(whole)
         return found
 
+    def users_by_email(self) -> dict[str, str]:
+        """Return e-mail in lower case → id of all users."""
+        return {
+            str(u["email"]).casefold(): str(u[ID])
+            for u in self._records.users("AllUsers")
+            if u.get("email") and u.get(ID)
+        }
+
     def current_user(self) -> str | None:
         """Return the id of the connection's user, None when it cannot be known."""
         if not self._user_known:

@@ -391,4 +391,4 @@ class Delivery:
             index.note_write(record_id, {}, None)  # only that the record is some row's
         else:
             index.note_write(record_id, item.body, item.row.key)
-        self._loader.tell_siblings(record_id)
+        self._loader.tell_siblings(record_id, item.body)

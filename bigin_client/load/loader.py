@@ -18,7 +18,9 @@ from bigin_client.load import inserting, keys
 from bigin_client.load.binding import ID, Binding
 from bigin_client.load.delivery import Delivery
 from bigin_client.load.index import Index, Known
+from bigin_client.load.lookups import Lookups
 from bigin_client.load.options import Compare, LoadOptions
+from bigin_client.load.parking import Parking
 from bigin_client.load.planner import Ended, Planner, check_guards, check_strict
 from bigin_client.load.reading import Reading
 from bigin_client.load.results import Outcome, RowOutcome, StreamReport
@@ -48,6 +50,7 @@ class Loader:
         stream: Name of the input.
         module: Where the rows go.
         options: How.
+        listed: Show the stream in the run's report.
 
     Attributes:
         report: The counts so far.
@@ -57,7 +60,15 @@ class Loader:
         SettingsError: What is asked for would be unsafe, or names fields that do not exist.
     """
 
-    def __init__(self, run: LoadRun, stream: str, module: Module, options: LoadOptions) -> None:
+    def __init__(
+        self,
+        run: LoadRun,
+        stream: str,
+        module: Module,
+        options: LoadOptions,
+        *,
+        listed: bool = True,
+    ) -> None:
         check_guards(module.api_name, options)
         self.run = run
         self.stream = stream
@@ -84,7 +95,10 @@ class Loader:
         self._said_dropped: set[str] = set()
         #: Columns that name a row within the input; may change with a new SCHEMA.
         self.row_key = options.row_key
-        run.report.streams[stream] = self.report
+        self._lookups = Lookups(self, options)
+        self._parking: Parking | None = None
+        if listed:
+            run.report.streams[stream] = self.report
 
     def __repr__(self) -> str:
         return f"Loader({self.stream!r} into {self.module.api_name})"
@@ -147,6 +161,7 @@ class Loader:
     def settle_quietly(self) -> None:
         """Give every row an outcome, and keep the outcomes for the next call."""
         self._guarded(self._load_chunk)
+        self._guarded(lambda: self._unpark(final=False))
         self._guarded(self._finish)
         self._clean_up()
 
@@ -172,8 +187,16 @@ class Loader:
             self.report.failure = str(error)
             self.run.fail(error, self.stream)
 
+    def end_input(self) -> None:
+        """Load the rows that waited for their parents: no more will come."""
+        self._guarded(lambda: self._unpark(final=True))
+        self._guarded(self._finish)
+        self._clean_up()
+
     def close(self) -> None:
         """Delete temporary files."""
+        if self._parking is not None:
+            self._parking.close()
         if self._index is not None:
             self._index.close()
 
@@ -260,14 +283,21 @@ class Loader:
         rows, self._rows = self._rows, []
         for row in rows:
             self.leave(row)
+        if self._parking is not None:
+            for parked in self._parking.take_all(CHUNK):
+                for row in parked:
+                    self.leave(row)
 
     def _load_chunk(self) -> None:
         if not self._rows:
             return
         self._prepare()
         assert self._shaper is not None  # noqa: S101 - set by _prepare
-        ready = self._shape(self._shaper)
+        ready = self._resolve(self._shape(self._shaper), final=False)
         self.report.nulls_ignored = self._shaper.nulls_ignored
+        self._load_ready(ready)
+
+    def _load_ready(self, ready: list[Row]) -> None:
         if ready:
             self._open_index()
             self._read_account(ready)
@@ -295,6 +325,7 @@ class Loader:
             counted = self._shaper.nulls_ignored if self._shaper else 0
             self._shaper = Shaper(self._binding, self._fields, self.options, self._key)
             self._shaper.nulls_ignored = counted
+            self._shaper.natural_key = self._lookups.natural_key
         for column in sorted(set(dropped) - self._said_dropped):
             log.warning("%s: column %s is left out: %s", self.stream, column, dropped[column])
         self._said_dropped.update(dropped)
@@ -359,6 +390,51 @@ class Loader:
                 ready.append(row)
         return ready
 
+    def _resolve(self, rows: list[Row], *, final: bool) -> list[Row]:
+        """Put the ids of parents into rows; rows without a parent are refused."""
+        waiting = [r for r in rows if r.natural_keys]
+        if not waiting:
+            return rows
+        before = self.run.transport.credits.used
+        refused = self._lookups.resolve(waiting, final=final)
+        self._read_credits += self.run.transport.credits.used - before
+        for row, refusal in refused:
+            self.refuse(row, refusal)
+        gone = {row.number for row, _ in refused}
+        assert self._shaper is not None  # noqa: S101 - rows were shaped
+        ready = []
+        for row in rows:
+            if row.number in gone:
+                continue
+            late = self._shaper.find_key(row) if row.key is None else None
+            if late is not None:
+                self.refuse(row, late)
+            else:
+                ready.append(row)
+        return ready
+
+    def _park(self, rows: list[Row]) -> list[Row]:
+        """Put rows aside whose parent may still come; returns the others."""
+        ready = []
+        for row in rows:
+            if not row.natural_keys:
+                ready.append(row)
+                continue
+            if self._parking is None:
+                self._parking = Parking()
+                log.info("%s: rows wait for records of other streams", self.stream)
+            self._parking.add(row)
+        return ready
+
+    def _unpark(self, *, final: bool) -> None:
+        if self._parking is None or not self._parking.count:
+            return
+        for rows in self._parking.take_all(CHUNK):
+            ready = self._resolve(rows, final=final)
+            if self._index is not None:
+                self._read_account(ready)
+                self._write(self._park(ready))
+
     def _plan(self, rows: list[Row]) -> None:
         delivery, index, planner = self._delivery, self._index, self._planner
         assert delivery and index and planner  # noqa: S101, PT018 - set by _prepare, _read_account
@@ -372,6 +448,12 @@ class Loader:
             current = inserting.admit(self, rows, self._journal, index)
         else:
             current = self._supersede(rows, index, delivery)
+        self._write(self._park(current))
+
+    def _write(self, current: list[Row]) -> None:
+        """Decide what rows do, and send full batches."""
+        delivery, index, planner = self._delivery, self._index, self._planner
+        assert delivery and index and planner  # noqa: S101, PT018 - set before rows get here
         found = {} if self.inserts else index.find(r.key for r in current if r.key)
         planned: dict[str, int] = {}
         for row in current:
@@ -414,14 +496,20 @@ class Loader:
                 field = next(iter(row.shown_key or ()), None)
                 self.refuse(row, Refusal("DUPLICATE_KEY_IN_INPUT", reason, field))
                 continue
-            older = last.pop(key, None) or delivery.take_waiting(key)
+            older = last.pop(key, None) or delivery.take_waiting(key) or self._take_parked(key)
             if older is not None:
                 if not row.is_deletion and not older.is_deletion:
                     # What only the older version says would have been written too.
                     row.body = {**older.body, **row.body}
+                    row.natural_keys = {**older.natural_keys, **row.natural_keys}
                 self.finish_row(older, Outcome.SUPERSEDED)
             last[key] = row
         return sorted(last.values(), key=lambda r: r.number)
+
+    def _take_parked(self, key: bytes) -> Row | None:
+        return (
+            self._parking.take(key) if self._parking is not None and self._parking.count else None
+        )
 
     # -- what the account holds --------------------------------------------------------------------
 
@@ -451,8 +539,9 @@ class Loader:
         """Return the match key of a record, None in insert mode."""
         return None if self._key is None else self._key.digest(record)
 
-    def tell_siblings(self, record_id: str) -> None:
-        """Let other streams into this module know that a record was written."""
+    def tell_siblings(self, record_id: str, body: Mapping[str, Any]) -> None:
+        """Let other streams know that a record was written."""
+        self.run.tell_children(self.module.api_name, record_id, body)
         for other in self.run.siblings(self):
             other.note_foreign_write(record_id)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -48,6 +48,7 @@ class Row:
         row_key: Text that names the row within the input.
         is_deletion: The row says that its record was deleted at the source.
         attempts: How often it was sent.
+        natural_keys: Lookup field → natural key of its record, until that is found.
     """
 
     number: int
@@ -60,6 +61,7 @@ class Row:
     row_key: str | None = None
     is_deletion: bool = False
     attempts: int = 0
+    natural_keys: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
 class Shaper:
@@ -83,6 +85,8 @@ class Shaper:
         self._known = known
         self._options = options
         self._key = key
+        #: Says which values are natural keys; set by the loader.
+        self.natural_key: Callable[[Field, Any], Any] = lambda _field, _value: None
         self.nulls_ignored = 0
         self._mandatory = [f.api_name for f in known.values() if f.mandatory and f.creatable]
         self._types: dict[str, field_types.FieldType] = {}
@@ -95,7 +99,7 @@ class Shaper:
             value = row.source.get(binding.id_column)
             row.record_id = None if is_blank(value) else str(value).strip()
         refusal = self._convert(row)
-        key_refusal = self._find_key(row)
+        key_refusal = None if self._key_waits(row) else self.find_key(row)
         if refusal is not None and (row.is_deletion or self._options.mode == "delete"):
             refusal = None  # a row that only names a record needs no valid values
         return key_refusal or refusal
@@ -103,35 +107,43 @@ class Shaper:
     def _convert(self, row: Row) -> Refusal | None:
         """Convert all values; the first refusal is returned, the others are tried all the same."""
         refusal: Refusal | None = None
-        clear = self._options.nulls == "clear"
-        source, body = row.source, row.body
+        source = row.source
         for column, about in self._binding.columns.items():
-            if column not in source:
-                continue
-            value = source[column]
-            if is_blank(value):
-                if not clear:
-                    self.nulls_ignored += 1
-                elif about.mandatory:
-                    refusal = refusal or Refusal(
-                        MANDATORY_NOT_FOUND, "a mandatory field cannot be cleared", about.api_name
-                    )
-                else:
-                    body[about.api_name] = None
-                continue
-            kind = self._types.get(about.api_name)
-            if kind is None:
-                kind = self._types[about.api_name] = field_types.of(
-                    about.api_name, about.data_type, about.json_type, about.return_type
-                )
-            try:
-                body[about.api_name] = kind.write(value, about)
-            except RefusedValueError as error:
-                refusal = refusal or Refusal(error.code, error.reason, about.api_name)
+            if column in source:
+                value = source[column]
+                found = self._blank(row, about) if is_blank(value) else self._one(row, about, value)
+                refusal = refusal or found
         for name in _PARENT_KEYS:
-            if body.get(name) == field_types.DEALS:
-                body[name] = field_types.PIPELINES
-        return refusal or self._stage(body)
+            if row.body.get(name) == field_types.DEALS:
+                row.body[name] = field_types.PIPELINES
+        return refusal or self._stage(row.body)
+
+    def _blank(self, row: Row, about: Field) -> Refusal | None:
+        if self._options.nulls == "ignore":
+            self.nulls_ignored += 1
+        elif about.mandatory:
+            return Refusal(
+                MANDATORY_NOT_FOUND, "a mandatory field cannot be cleared", about.api_name
+            )
+        else:
+            row.body[about.api_name] = None
+        return None
+
+    def _one(self, row: Row, about: Field, value: Any) -> Refusal | None:
+        name = about.api_name
+        natural = self.natural_key(about, value)
+        if natural is not None:
+            row.natural_keys[name] = natural
+            return None
+        kind = self._types.get(name)
+        if kind is None:
+            kind = field_types.of(name, about.data_type, about.json_type, about.return_type)
+            self._types[name] = kind
+        try:
+            row.body[name] = kind.write(value, about)
+        except RefusedValueError as error:
+            return Refusal(error.code, error.reason, name)
+        return None
 
     def _stage(self, body: Mapping[str, Any]) -> Refusal | None:
         """Check that a Stage belongs to its Sub_Pipeline (bigin-api.md 1.2)."""
@@ -144,7 +156,11 @@ class Shaper:
             return Refusal(INVALID_DATA, "the Stage is not one of the Sub_Pipeline's", "Stage")
         return None
 
-    def _find_key(self, row: Row) -> Refusal | None:
+    def _key_waits(self, row: Row) -> bool:
+        return self._key is not None and any(n in row.natural_keys for n in self._key.fields)
+
+    def find_key(self, row: Row) -> Refusal | None:
+        """Fill in the row's match key; its lookups must have been resolved."""
         if self._key is None:
             return self._find_row_key(row)
         if self._key.by_id:
@@ -183,7 +199,7 @@ class Shaper:
     def missing_for_create(self, row: Row) -> Refusal | None:
         """Say which mandatory field keeps a row from becoming a new record."""
         for name in self._mandatory:
-            if row.body.get(name) is None:
+            if row.body.get(name) is None and name not in row.natural_keys:
                 return Refusal(MANDATORY_NOT_FOUND, "required field not found", name)
         return None
 

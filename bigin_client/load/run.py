@@ -23,6 +23,7 @@ from bigin_client.errors import BiginError, SettingsError
 from bigin_client.journal import Journal, JournalError, default_path
 from bigin_client.load.account import Account
 from bigin_client.load.loader import Loader
+from bigin_client.load.lookups import Parents
 from bigin_client.load.options import LoadOptions, parse_max_rejects
 from bigin_client.load.results import LoadReport, Outcome, RowOutcome, StreamReport
 from bigin_client.load.rows import Row
@@ -137,6 +138,11 @@ class LoadRun:
         self._requests_before = client.transport.requests_sent
         self._credits_before = client.transport.credits.used
         self._closed = False
+        self._hidden: dict[str, Loader] = {}
+        self._announced: set[str] = set()
+        self._parents: dict[tuple[str, str], Parents] = {}
+        self._rejected_keys: dict[tuple[str, bytes], str] = {}
+        self._users: dict[str, str] | None = None
         self._journals: dict[Path, Journal] = {}
         self._given_journal = journal
         self._said_no_journal = False
@@ -180,11 +186,71 @@ class LoadRun:
         self.fail(error, name)
         return entry
 
+    def hidden_stream(self, name: str, module: str, match_on: str) -> Loader:
+        """Return a loader for records that other rows need; its rows are nobody's input."""
+        if name not in self._hidden:
+            options = LoadOptions(match_on=(match_on,))
+            found = self.metadata.module(module)
+            self._hidden[name] = Loader(self, name, found, options, listed=False)
+        return self._hidden[name]
+
+    # -- parents and children --------------------------------------------------------------
+
+    def announce(self, modules: Iterable[str]) -> None:
+        """Say which modules are loaded in this run: rows wait for their records."""
+        self._announced.update(modules)
+
+    def loads(self, module: str, asking: Loader) -> bool:
+        """Whether records of a module may still come in this run."""
+        return module in self._announced or any(
+            x.module.api_name == module for x in self.loaders.values() if x is not asking
+        )
+
+    def settle_module(self, module: str, asking: Loader) -> None:
+        """Write what other streams have for a module, so that lookups find it."""
+        if self._switching:
+            return
+        self._switching = True
+        try:
+            for loader in self.loaders.values():
+                if loader is not asking and loader.module.api_name == module:
+                    loader.settle_quietly()
+        finally:
+            self._switching = False
+
+    def parents(self, module: str, match_on: str) -> Parents:
+        """Return what finds records of a module by a natural key."""
+        name = (module, match_on.casefold())
+        if name not in self._parents:
+            self._parents[name] = Parents(self, module, match_on)
+        return self._parents[name]
+
+    def tell_children(self, module: str, record_id: str, body: Mapping[str, Any]) -> None:
+        """Let lookups know a record that was written."""
+        for parents in self._parents.values():
+            if parents.module == module:
+                parents.note(record_id, body)
+
+    def rejected_parent(self, module: str, digest: bytes | None) -> str | None:
+        """Return why a record with this natural key was refused in this run, if it was."""
+        return self._rejected_keys.get((module, digest or b""))
+
+    def users_by_email(self) -> dict[str, str]:
+        """Return the account's users: e-mail in lower case → id (1 credit for each 200)."""
+        if self._users is None:
+            self._users = self.account.users_by_email()
+        return self._users
+
     # -- books -----------------------------------------------------------------------------
 
     def record(self, loader: Loader, row: Row, outcome: RowOutcome) -> None:
         """Count an outcome and write it to the files."""
+        if loader.stream in self._hidden:
+            loader.report.count(outcome)
+            return
         loader.report.count(outcome)
+        if outcome.outcome is Outcome.REJECTED:
+            self._note_rejected(loader, outcome)
         if outcome.is_refusal and self._rejects is not None:
             self._rejects.write(
                 Reject(
@@ -225,6 +291,14 @@ class LoadRun:
                     "at": timestamps.to_text(timestamps.now()),
                 }
             )
+
+    def _note_rejected(self, loader: Loader, outcome: RowOutcome) -> None:
+        """Remember the natural key of a refused row: its children are refused for that reason."""
+        for parents in self._parents.values():
+            value = (outcome.key or {}).get(parents.field)
+            digest = parents.digest(value) if value is not None else None
+            if parents.module == loader.module.api_name and digest is not None:
+                self._rejected_keys[(parents.module, digest)] = outcome.code or "REJECTED"
 
     @property
     def rejects_are_safe(self) -> bool:
@@ -309,14 +383,24 @@ class LoadRun:
     def settle(self) -> None:
         """Give every row accepted so far an outcome."""
         for loader in self.loaders.values():
-            loader.settle()
+            loader.settle_quietly()
         self.sync_files()
+
+    def end_input(self) -> None:
+        """Say that no more rows will come: rows that wait for their parents wait no longer.
+
+        Their outcomes are returned by the next `Loader.settle`.
+        """
+        self.settle()
+        for loader in self.loaders.values():
+            loader.end_input()
 
     def close(self) -> LoadReport:
         """Settle everything, close the files, write the report and return it."""
         if self._closed:
             return self.report
         try:
+            self.end_input()
             self.settle()
         finally:
             self.abandon()
@@ -331,8 +415,10 @@ class LoadRun:
             return
         self._closed = True
         self.pool.shutdown(wait=True, cancel_futures=True)
-        for loader in self.loaders.values():
+        for loader in [*self.loaders.values(), *self._hidden.values()]:
             loader.close()
+        for parents in self._parents.values():
+            parents.close()
         for journal in self._journals.values():
             journal.close()
         for file in (self._rejects, self._outcomes, self._plan):
@@ -344,7 +430,9 @@ class LoadRun:
         report.seconds = time.monotonic() - self._began
         report.requests = self.transport.requests_sent - self._requests_before
         report.credits_used = self.transport.credits.used - self._credits_before
-        report.credits_predicted = sum(x.credits_predicted for x in self.loaders.values())
+        report.credits_predicted = sum(
+            x.credits_predicted for x in [*self.loaders.values(), *self._hidden.values()]
+        )
         count, share = parse_max_rejects(self.options.max_rejects)
         allowed = max(count, int(share * report.rows))
         report.too_many_rejects = report.refused > allowed
