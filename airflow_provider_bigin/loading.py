@@ -1,9 +1,8 @@
 """One load: rows into a module, with a checkpoint that outlives a try; the operators' work.
 
-The input is taken in stretches. Before the first row of a stretch is sent, the checkpoint says
-that it is in flight; when all its rows are settled, it says what became of them. A later try
-goes on behind the last settled row. After a try that was killed it first waits until no write
-can arrive any more, so that the engine's look at the account finds them all.
+The input is taken in stretches. When all rows of a stretch are settled, the checkpoint says so,
+with what became of them, and a later try goes on behind them. What is in flight within a stretch
+stands in the mirrored journal (`state.journal`), which a later try settles first.
 """
 
 from __future__ import annotations
@@ -12,26 +11,33 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Final, Protocol
 
 from airflow_provider_bigin.files.reading import Line, Unreadable
+from airflow_provider_bigin.state.journal import MirroredJournal
 from airflow_provider_bigin.state.stores import Store
 from bigin_client import BiginClient, timestamps
 from bigin_client.errors import RejectedRecordsError
+from bigin_client.journal import digest
 from bigin_client.load import Loader, LoadOptions, LoadRun, Outcome, RowOutcome, RunOptions
+from bigin_client.load.binding import Binding
+from bigin_client.load.inserting import ALREADY_INSERTED
 from bigin_client.load.options import parse_max_rejects
-from bigin_client.load.rows import Refusal, Row
+from bigin_client.load.rows import Row, Shaper, row_key_of
 
 log = logging.getLogger(__name__)
 
-#: Rows that one step of the checkpoint covers.
+#: Rows that one step of the checkpoint covers; inserts, which stand in the mirror each, fewer.
 STRETCH: Final = 5_000
+INSERT_STRETCH: Final = 500
 #: Refused rows whose places a checkpoint remembers, to look at them again in a later try.
 MAX_REMEMBERED: Final = 5_000
 _PROGRESS: Final = 30.0
-_UNREADABLE: Final = "UNREADABLE_ROW"
+#: Code of a row that is no row; ours, the service never sees it.
+UNREADABLE: Final = "UNREADABLE_ROW"
 
 
 class RowSource(Protocol):
@@ -46,6 +52,10 @@ class RowSource(Protocol):
         """Yield ``(position, row)`` from 1, without the first `skip`."""
         ...
 
+    def row_key(self, position: int) -> str | None:
+        """Return what names the row at a position, for inserts; None: only its columns can."""
+        ...
+
 
 @dataclass(frozen=True)
 class Files:
@@ -55,6 +65,7 @@ class Files:
     max_rejects: int | str = 0
     plan_path: str | None = None
     outcomes_path: str | None = None
+    journal_path: str | None = None
     dry_run: bool = False
 
 
@@ -68,7 +79,6 @@ class Progress:
         outcomes: Of those rows.
         rejects_by_code: Of those rows.
         refused: Positions of refused rows; None: more than are remembered.
-        in_flight: Whether rows behind `position` may have been sent.
         finished: The input was read to its end.
         requests, credits, predicted, seconds: Of earlier tries.
     """
@@ -78,7 +88,6 @@ class Progress:
     outcomes: Counter[str] = field(default_factory=Counter)
     rejects_by_code: Counter[str] = field(default_factory=Counter)
     refused: list[tuple[int, str, str]] | None = field(default_factory=list)
-    in_flight: bool = False
     finished: bool = False
     requests: int = 0
     credits: int = 0
@@ -137,6 +146,8 @@ class Load:
         module: API name or alias.
         options: How rows are loaded.
         files: Files and limits.
+        stream: Name of the input, in files and in the journal: other tasks' rows may have the
+            same keys.
         store: Where the checkpoint is kept; None: nowhere.
         key: The checkpoint's key.
         clock: Monotonic seconds.
@@ -149,6 +160,7 @@ class Load:
         options: LoadOptions,
         files: Files,
         *,
+        stream: str,
         store: Store | None,
         key: str,
         clock: Callable[[], float] = time.monotonic,
@@ -157,14 +169,15 @@ class Load:
         self._module = client.metadata.module(module).api_name
         self._options = options
         self._files = files
+        self._stream = stream
         self._store = None if files.dry_run else store
         self._key = key
         self._clock = clock
         self._began = clock()
         self._said = self._began
-        parse_max_rejects(files.max_rejects)  # before anything is read
-        # The engine refuses max_rejects without a file for the same reason; the count itself
-        # is ours, because it spans all tries.
+        self._journal: MirroredJournal | None = None
+        # The engine refuses max_rejects without a file; the count itself is ours, because it
+        # spans all tries.
         RunOptions(rejects_path=files.rejects_path, max_rejects=files.max_rejects)
 
     def run(self, source: RowSource, tell: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
@@ -179,8 +192,11 @@ class Load:
             BiginError: The load stopped; a later try goes on.
         """
         progress = self._resume(source)
-        with self._new_run(progress) as run:
-            loader = run.stream(self._module, self._module, self._options)
+        with self._new_run(source, progress) as run:
+            loader = run.stream(self._stream, self._module, self._options)
+            if self._options.mode == "insert" and not self._options.row_key:
+                named = source.row_key(1) is not None
+                loader.row_key = ("(position)",) if named else None
             try:
                 if progress.finished:
                     self._look_again(run, loader, source, progress)
@@ -195,12 +211,14 @@ class Load:
                 summary = self._summary(progress)
                 tell(summary)
             failure = run.stopped or loader.failure
-        self._save(progress)
-        if failure is not None:
-            raise failure
-        self._judge(progress, summary)
-        if self._store is not None:
-            self._store.delete(self._key)
+            self._save(progress)
+            if failure is not None:
+                raise failure
+            self._judge(progress, summary)
+            if self._store is not None:
+                self._store.delete(self._key)
+            if self._journal is not None:
+                self._journal.load_is_done()
         return summary
 
     # -- checkpoint ------------------------------------------------------------------------
@@ -211,61 +229,93 @@ class Load:
         if value is None:
             return fresh
         before = Progress.from_dict(value)
-        if before.in_flight:
-            self._wait_until_settled()
         if before.input is None or before.input != fresh.input:
-            log.warning("The input is not the one of the try before: loading it from its start")
+            log.warning("The input is not surely that of the try before: loading it from its start")
             return fresh
-        before.in_flight = False
         log.info("Going on behind row %d, where the try before ended", before.position)
         return before
-
-    def _wait_until_settled(self) -> None:
-        """A killed try may have left a write on its way; the engine must not look too early."""
-        seconds = self._options.settle_seconds
-        if seconds and self._options.mode != "delete":
-            log.warning("The try before was killed; waiting %.0f s for its last writes", seconds)
-            self._client.transport.pause(seconds)
 
     def _save(self, progress: Progress) -> None:
         if self._store is not None:
             self._store.set(self._key, progress.to_dict())
 
-    # -- rows ------------------------------------------------------------------------------
-
-    def _new_run(self, progress: Progress) -> LoadRun:
+    @contextmanager
+    def _new_run(self, source: RowSource, progress: Progress) -> Iterator[LoadRun]:
         files = self._files
         # A row that is looked at again stands in the rejects file already.
         rejects_path = None if progress.finished else files.rejects_path
-        return LoadRun(
-            self._client,
-            RunOptions(
-                rejects_path=rejects_path,
-                plan_path=files.plan_path,
-                outcomes_path=files.outcomes_path,
-                dry_run=files.dry_run,
-            ),
+        options = RunOptions(
+            rejects_path=rejects_path,
+            plan_path=files.plan_path,
+            outcomes_path=files.outcomes_path,
+            journal_path=files.journal_path,
+            dry_run=files.dry_run,
         )
+        with ExitStack() as stack:
+            if self._store is not None:
+                self._journal = MirroredJournal(
+                    self._client.transport.connection_id or "",
+                    self._module,
+                    store=self._store,
+                    key=f"{self._key}/journal",
+                    bodies=lambda keys: self._bodies(source, progress.position, keys),
+                    sealing=self._options.mode == "insert" and source.fingerprint is None,
+                    path=files.journal_path,
+                    max_wait=self._client.settings.max_wait,
+                )
+                stack.callback(self._journal.close)
+            yield stack.enter_context(LoadRun(self._client, options, journal=self._journal))
+
+    def _bodies(
+        self, source: RowSource, position: int, keys: set[bytes]
+    ) -> dict[bytes, dict[str, Any]]:
+        """Find out again what the rows would send that a killed try had in flight."""
+        if self._options.mode != "insert":
+            # They are found by their match key; what they hold does not matter.
+            return {k: {} for k in keys}
+        fields = self._client.metadata.fields(self._module)
+        binding = Binding(self._module, fields, self._options.fields)
+        shaper: Shaper | None = None
+        found: dict[bytes, dict[str, Any]] = {}
+        for number, source_row in source.rows(skip=position):
+            if isinstance(source_row, Unreadable):
+                continue
+            name = self._row_key(source, number, source_row)
+            if name is None or (key := digest(name)) not in keys:
+                continue
+            if binding.extend(source_row) or shaper is None:
+                shaper = Shaper(binding, fields, self._options, None)
+            row = Row(number, source_row, row_key=name)
+            shaper.shape(row)
+            found[key] = shaper.create_body(row)
+            if len(found) == len(keys):
+                break
+        return found
+
+    def _row_key(self, source: RowSource, position: int, row: Mapping[str, Any]) -> str | None:
+        return row_key_of(row, self._options.row_key) or source.row_key(position)
+
+    # -- rows ------------------------------------------------------------------------------
 
     def _load(self, run: LoadRun, loader: Loader, source: RowSource, progress: Progress) -> None:
         rows = source.rows(skip=progress.position)
         limit = self._options.limit_rows
         if limit is not None:
             rows = islice(rows, max(0, limit - progress.position))
+        size = INSERT_STRETCH if self._options.mode == "insert" else STRETCH
         while not loader.has_stopped:
-            stretch = islice(rows, STRETCH)
+            stretch = islice(rows, size)
             first = next(stretch, None)
             if first is None:
                 progress.finished = True
                 return
-            progress.in_flight = True
-            self._save(progress)
-            self._load_stretch(run, loader, _with(first, stretch), progress)
+            self._load_stretch(run, loader, source, _with(first, stretch), progress)
 
     def _load_stretch(
         self,
         run: LoadRun,
         loader: Loader,
+        source: RowSource,
         rows: Iterable[tuple[int, Line]],
         progress: Progress,
     ) -> None:
@@ -273,23 +323,42 @@ class Load:
         last = progress.position
         for position, row in rows:
             last = position
-            for outcome in _add(loader, row, position):
-                done[outcome.tag] = outcome
+            for outcome in self._add(loader, source, position, row):
+                done[outcome.tag[0]] = outcome
             self._say(last)
             if loader.has_stopped:
                 break
         for outcome in loader.settle():
-            done[outcome.tag] = outcome
+            done[outcome.tag[0]] = outcome
         run.sync_files()
         # The place moves up to the first row whose turn never came; what was written behind it
         # is found again by its key, and counted then.
         for position in range(progress.position + 1, last + 1):
             if position not in done or not done[position].handled:
                 break
-            progress.count(position, done[position])
+            progress.count(position, self._of_all_tries(done[position]))
             progress.position = position
-        progress.in_flight = False
         self._save(progress)
+        if self._journal is not None and progress.position == last:
+            self._journal.stretch_is_saved()
+
+    def _add(self, loader: Loader, source: RowSource, position: int, row: Line) -> list[RowOutcome]:
+        """Give a row to the engine; one that cannot be read ends as a reject."""
+        if isinstance(row, Unreadable):
+            return loader.refuse_unread(row.row, UNREADABLE, row.reason, tag=(position, None))
+        name = self._row_key(source, position, row) if self._options.mode == "insert" else None
+        return loader.add(row, tag=(position, name), row_key=name)
+
+    def _of_all_tries(self, row: RowOutcome) -> RowOutcome:
+        """Return the outcome as the tries together brought it about."""
+        _position, name = row.tag
+        ours = (
+            row.code == ALREADY_INSERTED
+            and name is not None
+            and self._journal is not None
+            and self._journal.was_inserted_before(name)
+        )
+        return replace(row, outcome=Outcome.CREATED, code=None) if ours else row
 
     def _look_again(
         self, run: LoadRun, loader: Loader, source: RowSource, progress: Progress
@@ -305,15 +374,14 @@ class Load:
         done: dict[int, RowOutcome] = {}
         for position, row in source.rows():
             if position in again:
-                done.update((o.tag, o) for o in _add(loader, row, position))
-        done.update((o.tag, o) for o in loader.settle())
+                done.update((o.tag[0], o) for o in self._add(loader, source, position, row))
+        done.update((o.tag[0], o) for o in loader.settle())
         run.sync_files()
-        if progress.refused is not None:
-            progress.refused = [r for r in progress.refused if r[0] not in done]
-        for position, outcome in done.items():
-            if outcome.handled:
-                progress.uncount(*again[position])
-                progress.count(position, outcome)
+        handled = {p: o for p, o in done.items() if o.handled}
+        progress.refused = [r for r in progress.refused or () if r[0] not in handled]
+        for position, outcome in handled.items():
+            progress.uncount(*again[position])
+            progress.count(position, outcome)
 
     def _say(self, position: int) -> None:
         if self._clock() - self._said >= _PROGRESS:
@@ -360,13 +428,3 @@ class Load:
 def _with(first: tuple[int, Line], rest: Iterator[tuple[int, Line]]) -> Iterator[tuple[int, Line]]:
     yield first
     yield from rest
-
-
-def _add(loader: Loader, row: Line, position: int) -> list[RowOutcome]:
-    """Give a row to the engine; one that cannot be read ends as a reject."""
-    if not isinstance(row, Unreadable):
-        return loader.add(row, tag=position)
-    loader.report.rows += 1
-    unread = Row(loader.report.rows, row.row, position)
-    loader.refuse(unread, Refusal(_UNREADABLE, row.reason))
-    return []

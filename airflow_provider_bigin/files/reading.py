@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import IO, Any, Final, cast
 
 import msgspec
@@ -63,10 +65,15 @@ class Input:
         if not self.files:
             raise SettingsError("input_path names no file")
 
-    @property
+    @cached_property
     def fingerprint(self) -> list[dict[str, Any]]:
         """What tells this input from another: path, size and etag of each file."""
         return [storage.fingerprint(f) for f in self.files]
+
+    def row_key(self, position: int) -> str:
+        """Return what names a row: its place in these very files."""
+        mark = hashlib.sha256(json.dumps(self.fingerprint).encode()).hexdigest()[:16]
+        return f"{mark}:{position}"
 
     def rows(self, skip: int = 0) -> Iterator[tuple[int, Line]]:
         """Yield ``(position, row)`` from 1, without the first `skip`."""

@@ -35,7 +35,10 @@ class BiginLoadOperator(BiginOperator):
         done.
     :param plan_path: See ``dry_run``.
     :param outcomes_path: What became of each row, JSON lines.
-    :param checkpoint: Keep the place in the input between tries.
+    :param journal_path: File on a local disk of the worker that remembers, over all runs, which
+        rows mode ``insert`` has inserted; default: the load engine's own place there. Rows are
+        named by ``options={"row_key": …}``, or by their place in the file.
+    :param checkpoint: Keep the place in the input, and what is in flight, between tries.
     :param checkpoint_path: JSON file, or folder, for the checkpoint. Default: the task state
         store (Airflow 3.3 and later); without either, a retry begins at the start.
     :param run_workflows: Let Bigin's workflows run on what is written.
@@ -53,6 +56,7 @@ class BiginLoadOperator(BiginOperator):
         "max_rejects",
         "plan_path",
         "outcomes_path",
+        "journal_path",
         "checkpoint_path",
         "options",
     )
@@ -71,6 +75,7 @@ class BiginLoadOperator(BiginOperator):
         dry_run: bool = False,
         plan_path: str | None = None,
         outcomes_path: str | None = None,
+        journal_path: str | None = None,
         checkpoint: bool = True,
         checkpoint_path: str | None = None,
         run_workflows: bool = False,
@@ -89,6 +94,7 @@ class BiginLoadOperator(BiginOperator):
         self.is_dry_run = dry_run
         self.plan_path = plan_path
         self.outcomes_path = outcomes_path
+        self.journal_path = journal_path
         self.checkpoint = checkpoint
         self.checkpoint_path = checkpoint_path
         self.run_workflows = run_workflows
@@ -124,8 +130,10 @@ class BiginLoadOperator(BiginOperator):
                 max_rejects=self.max_rejects,
                 plan_path=self.plan_path,
                 outcomes_path=self.outcomes_path,
+                journal_path=self.journal_path,
                 dry_run=self.is_dry_run,
             ),
+            stream=f"{self.dag_id}.{self.task_id}",
             store=self._store(context),
             key=self._key(context),
         )

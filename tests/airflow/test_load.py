@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from contextlib import contextmanager
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
@@ -11,6 +12,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_provider_bigin import loading
 from airflow_provider_bigin.operators.extract import BiginExtractToFileOperator
 from airflow_provider_bigin.operators.load import BiginLoadFromFileOperator
+from bigin_client.batches import Batches
 from bigin_client.errors import RejectedRecordsError, ServiceError, SettingsError
 from bigin_client.transport import Transport
 from tests.airflow.conftest import json_lines
@@ -133,11 +135,11 @@ def test_a_retry_goes_on_where_the_try_before_ended(
     rows = [BAD, *people(349)]
     real, calls = loading.Load._load_stretch, []
 
-    def fail_in_the_third(self, run, loader, stretch, progress):
+    def fail_in_the_third(self, run, loader, source, stretch, progress):
         calls.append(progress.position)
         if len(calls) == 3:
             raise ServiceError("the service gave out")
-        real(self, run, loader, stretch, progress)
+        real(self, run, loader, source, stretch, progress)
 
     with monkeypatch.context() as patch:
         patch.setattr(loading.Load, "_load_stretch", fail_in_the_third)
@@ -179,16 +181,113 @@ def test_it_turns_green_when_the_cause_is_mended(load, bigin_default, tasks):
     assert not tasks.task_state, "nothing is left for the next run"
 
 
-def test_after_a_kill_the_last_writes_are_waited_for(load, tasks, monkeypatch):
-    """A checkpoint that says 'in flight' was left by a try that could not clean up."""
+class KilledError(BaseException):
+    """What no code catches, as little as a kill -9."""
+
+
+@contextmanager
+def killed(after_write):
+    """Let what is inside die right after the service has accepted its n-th write."""
+    real, seen = Batches.write, []
+
+    def write(self, *args, **arguments):
+        results = real(self, *args, **arguments)
+        seen.append(1)
+        if len(seen) == after_write:
+            raise KilledError
+        return results
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Batches, "write", write)
+        try:
+            yield
+        except KilledError:
+            return
+    pytest.fail("the task was not killed")
+
+
+@pytest.fixture(autouse=True)
+def worker(monkeypatch, tmp_path):
+    """The machine that the first try runs on; it knows of no other test's inserts."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "worker"))
+
+
+@pytest.fixture
+def other_worker(monkeypatch, tmp_path):
+    """Let what follows run on another machine: nothing of the local journal is there."""
+
+    def go():
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "other worker"))
+
+    return go
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("row_key", [None, ["Email"]])
+def test_an_insert_killed_on_one_worker_goes_on_on_another(
+    load, bigin_default, tasks, other_worker, number, row_key
+):
+    """No row twice, none lost, and the counts are those of all tries."""
+    options = {"settle_seconds": 0, "row_key": row_key}
+    operator = load(people(280), mode="insert", match_on=None, options=options)
+    with killed(after_write=number):
+        operator.execute(tasks.context())
+    assert len(emails(bigin_default)) >= 80 * number
+    other_worker()
+    summary = operator.execute(tasks.context())
+    assert len(emails(bigin_default)) == len(set(emails(bigin_default))) == 280
+    assert summary["outcomes"]["created"] == summary["rows"] == 280
+    assert not tasks.task_state
+
+
+def test_what_cannot_be_told_is_never_sent_again(
+    load, bigin_default, tasks, other_worker, tmp_path
+):
+    """Here: the file is another one by now, so nobody knows what the lost rows held."""
+    operator = load(people(50), mode="insert", options={"settle_seconds": 0, "row_key": ["Email"]})
+    with killed(after_write=1):
+        operator.execute(tasks.context())
+    other_worker()
+    load([{**p, "Last_Name": "Another"} for p in people(60)])
+    with pytest.raises(RejectedRecordsError) as failure:
+        operator.execute(tasks.context())
+    assert failure.value.summary["outcomes"]["created"] == 10
+    assert failure.value.summary["outcomes"]["unknown"] == 50
+    assert len(emails(bigin_default)) == 60
+    assert {r["outcome"] for r in json_lines(tmp_path / "rejects.jsonl")} == {"unknown"}
+
+
+def test_the_same_file_is_not_inserted_twice_by_another_run(load, bigin_default, tasks):
+    operator = load(people(30), mode="insert", match_on=None)
+    operator.execute(tasks.context("run-1"))
+    again = operator.execute(tasks.context("run-2"))
+    assert again["outcomes"]["skipped"] == 30
+    assert len(emails(bigin_default)) == 30
+
+
+def test_after_a_kill_the_last_writes_are_waited_for(
+    load, bigin_default, tasks, other_worker, monkeypatch
+):
+    """A match field that is not unique: the engine must not look before they can be seen."""
+    rows = [{"Last_Name": f"Person {i}", "Phone": f"+1 {i}"} for i in range(20)]
+    operator = load(rows, match_on="Phone")
+    with killed(after_write=1):
+        operator.execute(tasks.context())
+    other_worker()
     waited = []
-    with monkeypatch.context() as patch:
-        patch.setattr(loading.Load, "_load_stretch", lambda *_: (_ for _ in ()).throw(SystemExit))
-        with pytest.raises(SystemExit):
-            load(people(10)).execute(tasks.context())
     monkeypatch.setattr(Transport, "pause", lambda _self, seconds: waited.append(seconds))
-    assert load().execute(tasks.context())["outcomes"]["created"] == 10
-    assert waited == [60.0]
+    summary = operator.execute(tasks.context())
+    assert summary["outcomes"]["unchanged"] == 20
+    assert sum(waited) > 50
+    assert bigin_default.store.count("Contacts") == 230 + 20
+
+
+def test_the_checkpoint_holds_no_contents(load, tasks):
+    operator = load(people(50), mode="insert", options={"row_key": ["Email"]})
+    with killed(after_write=1):
+        operator.execute(tasks.context())
+    assert "@example.org" not in json.dumps(tasks.task_state)
+    assert "Person" not in json.dumps(tasks.task_state)
 
 
 def test_another_file_of_the_same_name_is_loaded_from_its_start(load, tasks):
@@ -286,7 +385,7 @@ def test_gzip_and_a_byte_order_mark(load, tasks, tmp_path):
         ("missing.jsonl", None, "there is no file"),
     ],
 )
-def test_an_input_that_cannot_be_read_is_refused(load, tasks, tmp_path, name, content, complaint):  # noqa: PLR0917 - three are cases
+def test_an_input_that_cannot_be_read_is_refused(load, tasks, tmp_path, name, content, complaint):
     if content is not None:
         (tmp_path / name).write_text(content)
     with pytest.raises(SettingsError, match=complaint):
