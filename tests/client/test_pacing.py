@@ -61,7 +61,6 @@ def test_several_threads_share_one_pace(simulate, connect):
     for thread in threads:
         thread.join()
     check_pace(sim, 30, slack=0.05)
-    assert max(e.running for e in sim.requests) <= 5
 
 
 def _process(base_url, key, connection, store, go, count):
