@@ -298,7 +298,9 @@ class BiginClient:
         plan_path: str | None = None,
         outcomes_path: str | None = None,
         report_path: str | None = None,
+        before_path: str | None = None,
         journal_path: str | None = None,
+        expected_rows: int | None = None,
         dry_run: bool = False,
         **options: Any,
     ) -> LoadReport:
@@ -314,6 +316,8 @@ class BiginClient:
             plan_path: File of what a dry run would do.
             outcomes_path: File of each row's outcome.
             report_path: File of the report.
+            before_path: File of what updated or deleted records held before.
+            expected_rows: Rows that a whole input has; mirror mode deletes only if they came.
             journal_path: File of inserts begun and done; see `bigin_client.journal`.
             dry_run: Do everything but the writes.
             options: As in `bigin_client.load.LoadOptions`: mode, match_on, fields, nulls, …
@@ -332,11 +336,18 @@ class BiginClient:
             plan_path=plan_path,
             outcomes_path=outcomes_path,
             report_path=report_path,
+            before_path=before_path,
             journal_path=journal_path,
             dry_run=dry_run,
         )
         return load_rows(
-            self, api_name, rows, stream=stream or api_name, files=files, options=options
+            self,
+            api_name,
+            rows,
+            stream=stream or api_name,
+            files=files,
+            options=options,
+            expected_rows=expected_rows,
         )
 
     # -- writes ----------------------------------------------------------------------------

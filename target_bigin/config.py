@@ -124,6 +124,15 @@ PER_STREAM: Final[dict[str, dict[str, Any]]] = {
         "Settle time",
         "Seconds to wait before looking for unclear inserts, 60 by default.",
     ),
+    "mirror_scope": _setting(
+        ["string", "object"],
+        "Mirror scope",
+        "What mirror may delete in: all, or {Field: value}.",
+    ),
+    "max_delete_share": _setting(
+        "number", "Largest share to delete", "Of the scope's records; 0.1 by default."
+    ),
+    "verify": _setting("boolean", "Verify", "Read back what was written and report differences."),
     "limit_rows": _setting("integer", "Row limit", "Load only the first rows."),
 }
 
@@ -144,6 +153,9 @@ WHOLE_RUN: Final[dict[str, dict[str, Any]]] = {
     ),
     "outcomes_path": _setting(
         "string", "Outcomes file", "Row key, Bigin id, outcome and time of each row."
+    ),
+    "before_path": _setting(
+        "string", "Before file", "What updated or deleted records held before."
     ),
     "report_path": _setting(
         "string", "Report file", "JSON with the counts, requests and credits of the run."

@@ -53,4 +53,4 @@ class BiginSink(Sink):
 
     @override
     def activate_version(self, new_version: int) -> None:
-        self.target.note_version(self.stream_name)
+        self.target.note_version(self.stream_name, new_version)

@@ -34,6 +34,7 @@ class Streams:
         self._keys: dict[str, list[str]] = {}
         self._failed: dict[str, tuple[BiginError, StreamReport]] = {}
         self._noted: set[str] = set()
+        self._versions: dict[str, set[int | None]] = {}
 
     def check_named(self) -> None:
         """Look up the modules of the streams that the configuration names.
@@ -62,8 +63,9 @@ class Streams:
                 raise
             self._fail(stream, error)
 
-    def load(self, stream: str, row: dict[str, Any]) -> None:
+    def load(self, stream: str, row: dict[str, Any], version: int | None = None) -> None:
         """Load a row, and note the outcomes that became known."""
+        self._versions.setdefault(stream, set()).add(version)
         if stream in self._failed:
             self._failed[stream][1].skip()
             self._states.block("not loaded")
@@ -89,8 +91,17 @@ class Streams:
             self._note(loader.settle())
         self._run.sync_files()
 
-    def note_version(self, stream: str) -> None:
-        """Say once per stream that ACTIVATE_VERSION is ignored."""
+    def note_version(self, stream: str, version: int) -> None:
+        """Take an ACTIVATE_VERSION: for mirror mode the proof that all rows have come.
+
+        Other modes ignore it and say so once.
+        """
+        loader = self._loaders.get(stream)
+        if loader is not None and loader.mirror is not None:
+            # Rows of another version, or without one, may not be all of this one.
+            if self._versions.get(stream) == {version}:
+                loader.mirror.declare_complete(f"ACTIVATE_VERSION {version}")
+            return
         if stream not in self._noted:
             self._noted.add(stream)
             log.info("%s: ACTIVATE_VERSION is ignored: no record is deleted for it", stream)

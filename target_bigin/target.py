@@ -107,14 +107,14 @@ class TargetBigin(Target):
         else:
             self._streams.announce(stream, columns, key)
 
-    def load_row(self, stream: str, row: dict[str, Any]) -> None:
+    def load_row(self, stream: str, row: dict[str, Any], version: int | None = None) -> None:
         """Load one row."""
         if stream != TEST_STREAM:
-            self._streams.load(stream, row)
+            self._streams.load(stream, row, version)
 
-    def note_version(self, stream: str) -> None:
-        """Say, once per stream, that an ACTIVATE_VERSION deletes nothing."""
-        self._streams.note_version(stream)
+    def note_version(self, stream: str, version: int) -> None:
+        """Take an ACTIVATE_VERSION, which only mirror mode heeds."""
+        self._streams.note_version(stream, version)
 
     @override
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
@@ -129,7 +129,7 @@ class TargetBigin(Target):
         for stream_map in maps:
             row = stream_map.transform(dict(record) if len(maps) > 1 else record)
             if row is not None:
-                self.load_row(stream_map.stream_alias, row)
+                self.load_row(stream_map.stream_alias, row, message_dict.get("version"))
         if self._signal is not None:
             raise TerminatedError(self._signal)
 

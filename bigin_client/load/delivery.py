@@ -114,12 +114,12 @@ class Delivery:
             for kind in dict.fromkeys(i.kind for i in following):
                 items = [i for i in following if i.kind == kind]
                 for start in range(0, len(items), MAX_RECORDS):
-                    self._submit(items[start : start + MAX_RECORDS])
+                    self._submit(items[start : start + MAX_RECORDS], read_again=False)
             alone, self._alone = self._alone, []
             if alone:
                 self._loader.run.transport.pause(_PAUSE * 2 ** max(i.row.attempts for i in alone))
             for item in alone:
-                self._submit([item])
+                self._submit([item], read_again=False)
 
     def finish(self) -> None:
         """Send what waits, and find out about everything."""
@@ -151,7 +151,12 @@ class Delivery:
 
     # -- sending -----------------------------------------------------------------------------
 
-    def _submit(self, items: list[Item]) -> None:
+    def _submit(self, items: list[Item], *, read_again: bool = True) -> None:
+        known = items[0].record_id is not None
+        if known and read_again and not self._loader.has_stopped:
+            items = self._read_again(items)
+            if not items:
+                return
         if self._dry_run:
             self._writer.predict(items[0].kind, len(items))
             for item in items:
@@ -169,6 +174,24 @@ class Delivery:
             )
         self._writer.submit(items[0].kind, items)
         self.collect()
+
+    def _read_again(self, items: list[Item]) -> list[Item]:
+        """Look at records once more before they are written over; returns what is still to do."""
+        loader = self._loader
+        if not loader.what_was_read_is_old:
+            return items
+        loader.read_again(items)
+        still = []
+        for item in items:
+            decision = loader.decide(item.row)
+            if not isinstance(decision, Item):
+                self._end(item)
+                loader.end_row(item.row, decision)
+            elif decision.kind == item.kind:
+                still.append(decision)
+            else:
+                self._plan_next(decision)
+        return still
 
     def _imagine(self, item: Item) -> None:
         record_id = item.record_id
@@ -298,12 +321,8 @@ class Delivery:
         decision = self._loader.decide(item.row)
         if isinstance(decision, Item):
             self._plan_next(decision)
-        elif isinstance(decision, Refusal):
-            self._loader.refuse(item.row, decision)
         else:
-            self._loader.finish_row(
-                item.row, decision.outcome, record_id=decision.id, code=decision.code
-            )
+            self._loader.end_row(item.row, decision)
 
     def _again(self, item: Item) -> None:
         """Send an item once more, alone; it may be sent twice."""
@@ -392,3 +411,5 @@ class Delivery:
         else:
             index.note_write(record_id, item.body, item.row.key)
         self._loader.tell_siblings(record_id, item.body)
+        if self._loader.verifier is not None and item.kind != "delete" and not self._dry_run:
+            self._loader.verifier.note(record_id, item.body)

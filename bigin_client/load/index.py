@@ -198,6 +198,11 @@ class Index:
             return True
         return mine is not None and taken[0] == mine
 
+    def is_claimed(self, key: bytes) -> bool:
+        """Whether a row of the input has this match key."""
+        found = self._db.execute("SELECT 1 FROM claimed WHERE key = ?", (key,))
+        return found.fetchone() is not None
+
     def copy_claims(self, other: Index) -> None:
         """Take over the claims of an index that this one replaces."""
         self._db.executemany(

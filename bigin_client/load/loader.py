@@ -9,16 +9,20 @@ run takes the same way and stops before the writes.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from bigin_client.errors import BiginError, CancelledError
+from bigin_client import field_types
+from bigin_client.errors import BiginError, CancelledError, SettingsError
+from bigin_client.field_types import FieldType
 from bigin_client.journal import StreamJournal
 from bigin_client.load import inserting, keys
 from bigin_client.load.binding import ID, Binding
 from bigin_client.load.delivery import Delivery
 from bigin_client.load.index import Index, Known
 from bigin_client.load.lookups import Lookups
+from bigin_client.load.mirror import Mirror
 from bigin_client.load.options import Compare, LoadOptions
 from bigin_client.load.parking import Parking
 from bigin_client.load.planner import Ended, Planner, check_guards, check_strict
@@ -26,6 +30,7 @@ from bigin_client.load.reading import Reading
 from bigin_client.load.results import Outcome, RowOutcome, StreamReport
 from bigin_client.load.rows import Refusal, Row, Shaper, row_key_of
 from bigin_client.load.settle import Settler
+from bigin_client.load.verify import Verifier
 from bigin_client.load.writer import Item, Writer
 from bigin_client.metadata import Field, Module
 from bigin_client.types import Record
@@ -39,6 +44,8 @@ log = logging.getLogger(__name__)
 CHUNK: Final = 1_000
 #: Records of other streams' writes that are read one by one; more are cheaper by a walk.
 _FEW: Final = 20
+#: Seconds after which what was read of a record is read again before it is written over.
+FRESH_SECONDS: Final = 60.0
 _STREAM_FAILED: Final = 6
 
 
@@ -90,6 +97,7 @@ class Loader:
         self._journal: StreamJournal | None = None
         self._reading: Reading | None = None
         self._blind = False
+        self._ended = False
         self._read_credits = 0
         self._stale: set[str] = set()
         self._said_dropped: set[str] = set()
@@ -97,6 +105,9 @@ class Loader:
         self.row_key = options.row_key
         self._lookups = Lookups(self, options)
         self._parking: Parking | None = None
+        self.mirror = Mirror(self, options) if options.mode == "mirror" else None
+        self.verifier = Verifier(self) if options.verify else None
+        self._read_at = 0.0
         if listed:
             run.report.streams[stream] = self.report
 
@@ -191,6 +202,13 @@ class Loader:
         """Load the rows that waited for their parents: no more will come."""
         self._guarded(lambda: self._unpark(final=True))
         self._guarded(self._finish)
+        if self.verifier is not None:
+            self._guarded(self.verifier.check)
+            self.report.verified = (self.verifier.records, self.verifier.differences)
+        if self.mirror is not None and not self._ended:
+            self._ended = True
+            self._guarded(self.mirror.finish)
+            self.report.mirror_deleted = self.mirror.deleted
         self._clean_up()
 
     def close(self) -> None:
@@ -236,6 +254,8 @@ class Loader:
 
     def refuse(self, row: Row, refusal: Refusal) -> None:
         """End a row as rejected, or as unknown."""
+        if self.mirror is not None:
+            self.mirror.note_refused(row.key)
         self.finish_row(
             row,
             Outcome.UNKNOWN if refusal.unknown else Outcome.REJECTED,
@@ -464,7 +484,7 @@ class Loader:
                 planned[decision.kind] = planned.get(decision.kind, 0) + 1
                 delivery.enqueue(decision)
             else:
-                self._end(row, decision)
+                self.end_row(row, decision)
         log.info(
             "%s: rows up to %d planned (%s); %d credits expected so far",
             self.stream,
@@ -474,7 +494,8 @@ class Loader:
         )
         delivery.collect()
 
-    def _end(self, row: Row, decision: Refusal | Ended) -> None:
+    def end_row(self, row: Row, decision: Refusal | Ended) -> None:
+        """End a row that is not written."""
         if isinstance(decision, Refusal):
             self.refuse(row, decision)
         else:
@@ -527,6 +548,16 @@ class Loader:
     def _matches(self, row: Row) -> list[Known]:
         return self.index.find([row.key or b""]).get(row.key or b"", [])
 
+    def type_of(self, name: str) -> FieldType:
+        """Return how a field of the module is read and written."""
+        about = self._fields[name]
+        return field_types.of(name, about.data_type, about.json_type, about.return_type)
+
+    def read_everything(self) -> None:
+        """Make sure that there is an index, even when no row came."""
+        if self._index is None:
+            raise SettingsError(f"{self.stream}: an empty input mirrors nothing")
+
     def find_field(self, name: str) -> Field | None:
         """Return a field of the module by API name."""
         return self._binding.find(name)
@@ -534,6 +565,24 @@ class Loader:
     def read_record(self, record_id: str) -> Record | None:
         """Read one record as the index wants it; None when it does not exist."""
         return self.run.account.get(self.module.api_name, record_id, sorted(self.index.fields))
+
+    @property
+    def what_was_read_is_old(self) -> bool:
+        """Whether records must be read again before they are written over."""
+        return (
+            self.run.keeps_before
+            or bool(self.options.protect)
+            or time.monotonic() - self._read_at > FRESH_SECONDS
+        )
+
+    def read_again(self, items: list[Item]) -> None:
+        """Read records once more just before they are written, and keep what they held."""
+        ids = [i.record_id for i in items if i.record_id]
+        records = self.run.account.by_ids(self.module.api_name, ids, sorted(self.index.fields))
+        for gone in set(ids) - {r[ID] for r in records}:
+            self.index.remove(gone)
+        self.index.add(records)
+        self.run.keep_before(self, records)
 
     def key_of(self, record: Record) -> bytes | None:
         """Return the match key of a record, None in insert mode."""
@@ -578,6 +627,8 @@ class Loader:
         if self._reading is None:
             return
         before = self.run.transport.credits.used
+        if not self._reading.complete:
+            self._read_at = time.monotonic()
         self._blind = not self._reading.read(rows)
         # Only afterwards: how many records there are was not known before.
         self._read_credits += self.run.transport.credits.used - before

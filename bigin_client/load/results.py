@@ -75,6 +75,12 @@ class StreamReport:
     run_workflows: bool = False
     columns_dropped: dict[str, str] = dataclasses.field(default_factory=dict)
     failure: str | None = None
+    #: Rows whose turn never came.
+    not_handled: int = 0
+    #: Records read back, and field → records that hold something else; None: not asked for.
+    verified: tuple[int, Counter[str]] | None = None
+    #: Records that mirror mode deleted; they are no rows of the input.
+    mirror_deleted: int | None = None
 
     @property
     def refused(self) -> int:
@@ -84,6 +90,7 @@ class StreamReport:
     def count(self, row: RowOutcome) -> None:
         """Count a row's outcome."""
         self.outcomes[row.outcome.value] += 1
+        self.not_handled += not row.handled
         if row.is_refusal:
             self.rejects_by_code[row.code or "UNKNOWN_ERROR"] += 1
 
@@ -94,13 +101,19 @@ class StreamReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the stream's entry of the report."""
-        return {
+        entry: dict[str, Any] = {
             "module": self.module,
             "mode": self.mode,
             "rows": self.rows,
             "outcomes": {o.value: self.outcomes[o.value] for o in Outcome},
             "rejects_by_code": dict(sorted(self.rejects_by_code.items())),
         }
+        if self.verified is not None:
+            records, differences = self.verified
+            entry["verified"] = {"records": records, "differences": dict(differences)}
+        if self.mirror_deleted is not None:
+            entry["mirror_deleted"] = self.mirror_deleted
+        return entry
 
     def summary(self) -> str:
         """Return one line for people."""
@@ -110,6 +123,10 @@ class StreamReport:
         notes = []
         if self.nulls_ignored:
             notes.append(f"{self.nulls_ignored} nulls ignored")
+        if self.mirror_deleted is not None:
+            notes.append(f"{self.mirror_deleted} records deleted that the input does not have")
+        if self.verified is not None:
+            notes.append(f"{self.verified[0]} read back, {sum(self.verified[1].values())} differ")
         notes.append("workflows run" if self.run_workflows else "workflows not run")
         line = f"{self.rows} rows into {self.module} ({self.mode}): {counts or 'nothing to do'}"
         return f"{line}; {'; '.join(notes)}"

@@ -68,6 +68,7 @@ class RunOptions:
         max_rejects: Refusals allowed: a number, or a share such as ``1%``.
         plan_path: File of what a dry run would do.
         outcomes_path: File of row key, id, outcome and time of each row.
+        before_path: File of what updated or deleted records held before.
         report_path: File of the report, JSON.
         journal_path: File of inserts begun and done, on a local disk; None: one per account
             and module in the user's state folder.
@@ -78,6 +79,7 @@ class RunOptions:
     max_rejects: int | str = 0
     plan_path: str | None = None
     outcomes_path: str | None = None
+    before_path: str | None = None
     report_path: str | None = None
     journal_path: str | None = None
     dry_run: bool = False
@@ -148,6 +150,7 @@ class LoadRun:
         self._said_no_journal = False
         self._rejects = _open(self.options.rejects_path)
         self._outcomes = _open(self.options.outcomes_path)
+        self._before = None if self.options.dry_run else _open(self.options.before_path)
         self._plan = _open(self.options.plan_path, fresh=True) if self.options.dry_run else None
 
     def __enter__(self) -> Self:
@@ -292,6 +295,28 @@ class LoadRun:
                 }
             )
 
+    @property
+    def keeps_before(self) -> bool:
+        """Whether records are kept as they were before they are written over."""
+        return self.options.before_path is not None
+
+    def keep_before(self, loader: Loader, records: Iterable[Mapping[str, Any]]) -> None:
+        """Keep what records hold now; safe before the write that changes them."""
+        if self._before is None:
+            return
+        at = timestamps.to_text(timestamps.now())
+        for record in records:
+            self._before.write(
+                {
+                    "stream": loader.stream,
+                    "module": loader.module.api_name,
+                    "id": record["id"],
+                    "before": {k: v for k, v in record.items() if k != "id"},
+                    "at": at,
+                }
+            )
+        self._before.sync()
+
     def _note_rejected(self, loader: Loader, outcome: RowOutcome) -> None:
         """Remember the natural key of a refused row: its children are refused for that reason."""
         for parents in self._parents.values():
@@ -421,7 +446,7 @@ class LoadRun:
             parents.close()
         for journal in self._journals.values():
             journal.close()
-        for file in (self._rejects, self._outcomes, self._plan):
+        for file in (self._rejects, self._outcomes, self._plan, self._before):
             if file is not None:
                 file.close()
 
@@ -446,6 +471,7 @@ def load_rows(
     stream: str,
     files: RunOptions,
     options: Mapping[str, Any],
+    expected_rows: int | None = None,
 ) -> LoadReport:
     """Load one input; see `bigin_client.client.BiginClient.load`."""
     unknown = sorted(set(options) - set(LoadOptions.__dataclass_fields__))
@@ -458,6 +484,8 @@ def load_rows(
             loader.add(row)
             if loader.has_stopped:
                 break
+        if loader.mirror is not None and loader.report.rows == expected_rows:
+            loader.mirror.declare_complete(f"{expected_rows} rows, as expected")
         report = run.close()
     error = run.stopped or loader.failure
     if error is not None:

@@ -1,0 +1,68 @@
+"""Read back what was written, and say where the account holds something else."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from bigin_client.batches import MAX_RECORDS
+from bigin_client.load.binding import ID
+
+if TYPE_CHECKING:
+    from bigin_client.load.loader import Loader
+
+log = logging.getLogger(__name__)
+
+
+class Verifier:
+    """Checks one stream's writes.
+
+    Args:
+        loader: The stream.
+
+    Attributes:
+        records: Records read back.
+        differences: Field → records that hold something else (a workflow changed it, the
+            service cut it).
+    """
+
+    def __init__(self, loader: Loader) -> None:
+        self._loader = loader
+        self._written: dict[str, Mapping[str, Any]] = {}
+        self.records = 0
+        self.differences: Counter[str] = Counter()
+
+    def note(self, record_id: str, body: Mapping[str, Any]) -> None:
+        """Remember what was written; a later write to the same record adds to it."""
+        self._written[record_id] = {**self._written.get(record_id, {}), **body}
+        if len(self._written) >= 10 * MAX_RECORDS:
+            self.check()
+
+    def check(self) -> None:
+        """Read back everything noted so far (1 credit for each 100 records)."""
+        written, self._written = self._written, {}
+        if not written:
+            return
+        loader, index = self._loader, self._loader.index
+        module = loader.module.api_name
+        found = {
+            r[ID]: r for r in loader.run.account.by_ids(module, list(written), sorted(index.fields))
+        }
+        self.records += len(written)
+        for record_id, body in written.items():
+            record = found.get(record_id)
+            if record is None:
+                self.differences[ID] += 1
+                log.warning("%s: record %s was written and is gone", loader.stream, record_id)
+                continue
+            other = [n for n, v in body.items() if not index.record_holds(record, {n: v})]
+            if other:
+                self.differences.update(other)
+                log.warning(
+                    "%s: record %s holds something else in %s",
+                    loader.stream,
+                    record_id,
+                    ", ".join(other),
+                )
