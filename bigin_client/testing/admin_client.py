@@ -26,6 +26,8 @@ class SimulatorAdmin:
     def __init__(self, base_url: str, connection: str | None = None) -> None:
         self._base = base_url.rstrip("/") + "/_simulator/"
         self._connection = connection
+        # Proxies of the environment are not asked: this is loopback.
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def call(
         self, method: str, path: str, body: Any = None, query: Mapping[str, str] | None = None
@@ -42,10 +44,8 @@ class SimulatorAdmin:
         url = self._base + quote(path) + (f"?{urlencode(pairs)}" if pairs else "")
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(url, data, method=method)  # noqa: S310 - loopback http
-        # Proxies of the environment are not asked: this is loopback.
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(request, timeout=60) as reply:
+            with self._opener.open(request, timeout=60) as reply:
                 return decode(reply.read())
         except urllib.error.HTTPError as error:
             with error:

@@ -186,11 +186,9 @@ def limit_zero(log: Sequence[LogEntry], limits: Limits) -> Iterator[Finding]:
 
 def early_retry(log: Sequence[LogEntry], limits: Limits) -> Iterator[Finding]:
     """The same request again before Retry-After, or at once after a failure."""
-    failed: dict[tuple[str, str, str, str], LogEntry] = {}
+    failed: dict[str, LogEntry] = {}
     for entry in log:
-        key = (entry.method, entry.path, str(sorted(entry.params.items())), entry.headers.get(
-            "content-length", ""))  # fmt: skip
-        before = failed.pop(key, None)
+        before = failed.pop(entry.digest, None)
         if before is not None:
             wanted = _wanted_wait(before)
             waited = max(
@@ -200,7 +198,7 @@ def early_retry(log: Sequence[LogEntry], limits: Limits) -> Iterator[Finding]:
             if waited + 0.01 < wanted:
                 yield entry, f"sent again after {waited:.2f} s; {wanted:.2f} s were due"
         if entry.status in (429, 500, 502, 503, 504) or not entry.status:
-            failed[key] = entry
+            failed[entry.digest] = entry
 
 
 def _wanted_wait(entry: LogEntry) -> float:

@@ -27,6 +27,7 @@ class Call:
         parts: Variable parts of the path, such as a record's id.
         cost: Credits of the call if it succeeds.
         body_rows: Rows or ids that the client sent.
+        running: Calls of the account that are under way, this one included.
         effects: What active faults do to this call.
     """
 
@@ -39,6 +40,7 @@ class Call:
     parts: tuple[str, ...] = ()
     cost: int = 1
     body_rows: int = 0
+    running: int = 0
     effects: Effects = field(default_factory=Effects)
 
     @property

@@ -43,23 +43,37 @@ class Exchange:
         self.before: list[Hook] = []
         self.after: list[Hook] = []
         self.timers: list[threading.Timer] = []
+        self.errors: list[Exception] = []
 
     def handle(self, request: Request) -> tuple[Response, Callable[[], None]]:
-        """The reply to a request, and what to call once it has been sent."""
+        """The reply to a request, and what to call once it has been sent.
+
+        A fault of the simulator itself, or of a test's hook, is answered with 500 and raised
+        again where the simulator is left.
+        """
         if request.route.split("/", 1)[0] == _ADMIN:
             return self._sim.admin.answer(request), _nothing
+        account, running = self._arrived(request)
+        try:
+            response = self._handled(request, running)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not go unseen
+            self.errors.append(error)
+            text = f"the simulator itself failed: {error!r}"
+            response = Response.json(500, {"error": text})
+        return response, lambda: self._finished(account)
+
+    def _handled(self, request: Request, running: int) -> Response:
         began = time.monotonic()
         entry = LogEntry(self._sim.clock.now(), began, request.method, request.route)
         if request.route.startswith(API + "/"):
             entry.path = request.route[len(API) + 1 :]
         entry.params = dict(request.query)
         entry.headers = kept_headers(request)
+        entry.digest = request_digest(request)
         route, refusal = self._classify(request)
         if route is not None:
             entry.operation, entry.module = route.operation, route.module
-        account = self._running(request)
-        if account is not None:
-            entry.running = account.running
+        entry.running = running
         with self._sim.lock:
             self._sim.requests.append(entry)
             for hook in list(self.before):
@@ -71,7 +85,7 @@ class Exchange:
             entry.faults = tuple(fault.name for fault in struck)
         for fault in struck:
             if fault.kind == "stall" and fault.seconds:
-                threading.Event().wait(fault.seconds)
+                self._sim.stopping.wait(fault.seconds)
         with self._sim.lock:
             response = self._answer(request, route, refusal, struck, entry)
             entry.status, entry.rows = response.status, response.rows
@@ -86,7 +100,7 @@ class Exchange:
             for hook in list(self.after):
                 hook(request, self._sim)
         response.headers.setdefault("X-Request-Id", self._request_id(len(self._sim.requests)))
-        return response, lambda: self._finished(account)
+        return response
 
     def _request_id(self, number: int) -> str:
         return f"sim-{self._sim.seed}-{number}"
@@ -100,14 +114,15 @@ class Exchange:
             return None, refusal
         return found, None
 
-    def _running(self, request: Request) -> Account | None:
-        """Count the call among those under way."""
+    def _arrived(self, request: Request) -> tuple[Account | None, int]:
+        """Count a call among those under way; the account, and how many they are with it."""
         named = request.headers.get("maton-connection") or self._sim.connection_id
-        account = self._sim.known_account(named)
-        if account is not None:
-            with self._sim.lock:
-                account.running += 1
-        return account
+        with self._sim.lock:
+            account = self._sim.known_account(named)
+            if account is None:
+                return None, 0
+            account.running += 1
+            return account, account.running
 
     def _finished(self, account: Account | None) -> None:
         if account is not None:
@@ -184,7 +199,8 @@ class Exchange:
 
     def _run_due(self) -> None:
         with self._sim.lock:
-            for work in self._sim.faults.due(self._sim.clock.timestamp()):
+            # A timer may be a little early by the other clock.
+            for work in self._sim.faults.due(self._sim.clock.timestamp() + 0.1):
                 work()
 
     def _workflow(self, fault: Fault, entry: LogEntry) -> None:
@@ -218,7 +234,7 @@ class Exchange:
         entry.connection_id = connection.id
         account = self._sim.account(connection.id)
         call = Call(request, account, self._sim.switches, self._tokens, effects=effects_of(struck))
-        entry.digest = request_digest(request)
+        call.running = entry.running
         before = account.credits.used
         try:
             if refusal is not None or route is None:

@@ -38,12 +38,13 @@ _ATTRIBUTES: Final = {
     "Created_By": "created_by",
     "Modified_By": "modified_by",
 }
+_TIMES: Final = frozenset({"created", "modified", "activity"})
 #: Types whose stored values are lists or dicts: they cannot be looked up.
 _UNHASHABLE: Final = frozenset(
     {"RRULE", "ALARM", "event_reminder", "participants", "fileupload", "imageupload"}
 )
-#: Encoded values that a plan keeps per field.
-_KEPT: Final = 20_000
+#: Encoded values that a plan keeps per field; beyond that the values are mostly unique.
+_KEPT: Final = 4_000
 
 
 class _Encoded(dict[Any, bytes]):
@@ -58,17 +59,21 @@ class _Encoded(dict[Any, bytes]):
 
     def __missing__(self, value: Any) -> bytes:
         made = self.prefix + encode(value if self.render is None else self.render(value))
-        if len(self) >= _KEPT:
-            self.clear()
-        self[value] = made
+        if len(self) < _KEPT:
+            self[value] = made
         return made
 
 
-class _Ids(_Encoded):
-    """Ids are met once: nothing to keep."""
+class _Bare(_Encoded):
+    """Ids and times: mostly met once, so nothing is kept, and nothing needs an escape."""
+
+    __slots__ = ()
 
     def __missing__(self, value: Any) -> bytes:
-        return self.prefix + b'"' + str(value).encode() + b'"'
+        if value is None:
+            return self.prefix + b"null"
+        shown: str = value if self.render is None else self.render(value)
+        return self.prefix + b'"' + shown.encode() + b'"'
 
 
 class Plan:
@@ -93,8 +98,11 @@ class Plan:
         self._opaque = tuple(opaque)
         self._keys = tuple(key for _, key, _ in values)
         self._encoded = tuple(_Encoded(name, render) for name, _, render in values)
-        self._system = tuple(_Encoded(name, render) for name, _, render in attributes)
-        self._system += (_Ids("id", None),)
+        self._system = tuple(
+            (_Bare if attribute in _TIMES else _Encoded)(name, render)
+            for name, attribute, render in attributes
+        )
+        self._system += (_Bare("id", None),)
         # Two names at least, or attrgetter would give a value instead of a tuple.
         self._read = attrgetter(*(name for _, name, _ in attributes), "id", "id")
 
@@ -206,6 +214,8 @@ class Reader:
         if kind == "boolean":
             return bool
         if kind == "datetime":
+            if field.api_name in ("Created_Time", "Modified_Time"):
+                return store.zone.text
             text = store.zone.text
             return lambda epoch: None if epoch is None else text(epoch)
         if kind == "lookup":

@@ -213,17 +213,24 @@ def _read(reader: _Reader, client: socket.socket) -> Request | None:
     if "chunked" in headers.get("transfer-encoding", "").lower():
         body = _chunks(reader)
     else:
-        length = int(headers.get("content-length") or 0)
+        length = _number(headers.get("content-length") or "0", 10)
         body = reader.read(length) if length else b""
         if len(body) < length:
             return None
     return Request.from_target(parts[0], parts[1], headers, body)
 
 
+def _number(text: str | bytes, base: int) -> int:
+    try:
+        return int(text, base)
+    except ValueError:
+        raise BadRequest("no length") from None
+
+
 def _chunks(reader: _Reader) -> bytes:
     body = bytearray()
     while True:
-        size = int(reader.readline(_MAX_LINE).split(b";")[0] or b"0", 16)
+        size = _number(reader.readline(_MAX_LINE).split(b";")[0].strip() or b"0", 16)
         if size == 0:
             break
         body += reader.read(size)

@@ -82,7 +82,7 @@ def serve(call: Call, route: Route) -> Response:
     later = {}
     if switches.limit_retry_after is not None:
         later = {"Retry-After": str(switches.limit_retry_after)}
-    if account.running > account.concurrency:
+    if call.running > account.concurrency:
         raise Refusal("TOO_MANY_REQUESTS", {"concurrency": account.concurrency}, headers=later)
     if call.request.route.startswith(BULK) and not switches.bulk_routed:
         raise Refusal("INVALID_URL_PATTERN")

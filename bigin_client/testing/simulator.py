@@ -60,6 +60,8 @@ class BiginSimulator:
     ) -> None:
         self.seed = seed
         self.lock = threading.RLock()
+        #: Set while the simulator stops, so that stalled requests end.
+        self.stopping = threading.Event()
         self.clock = Clock(now)
         self.switches = Switches(**switches)
         self.faults = Faults()
@@ -87,6 +89,7 @@ class BiginSimulator:
     def start(self) -> BiginSimulator:
         """Listen; returns itself."""
         if self._server is None:
+            self.stopping.clear()
             self._server = Server(
                 self._exchange.handle, self.clock.timestamp, lambda: self.switches.gzip, self._port
             )
@@ -95,6 +98,7 @@ class BiginSimulator:
 
     def stop(self) -> None:
         """Stop listening, close all connections. The store can still be looked at."""
+        self.stopping.set()
         for timer in self._exchange.timers:
             timer.cancel()
         self._exchange.timers.clear()
@@ -114,6 +118,13 @@ class BiginSimulator:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+        if kind is None and self.errors:
+            raise self.errors[0]
+
+    @property
+    def errors(self) -> list[Exception]:
+        """Faults of the simulator itself or of a hook; leaving the context raises the first."""
+        return self._exchange.errors
 
     @property
     def base_url(self) -> str:

@@ -309,7 +309,7 @@ def _check_fields(call: Call) -> list[str]:
     system = [module.match_field] if module.match_field else []
     body = call.request.json()
     given = body.get("duplicate_check_fields")
-    if given is None:
+    if given is None or given == []:
         return system + [name for name in module.unique_fields if name not in system]
     if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
         raise Refusal(
@@ -323,7 +323,7 @@ def _check_fields(call: Call) -> list[str]:
             allowed = True
         if not allowed:
             raise Refusal("INVALID_DATA", {"api_name": "duplicate_check_fields", "value": name})
-    return given or system
+    return given
 
 
 def _match(

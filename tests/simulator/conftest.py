@@ -99,6 +99,11 @@ def row_codes(reply: requests.Response) -> list[str]:
 
 
 @pytest.fixture
+def api_class():
+    return Api
+
+
+@pytest.fixture
 def start():
     """Starts simulators (small, without a rate limit) and stops them after the test."""
     with contextlib.ExitStack() as stack:

@@ -118,7 +118,7 @@ def test_retention_is_a_switch(start, days):
     assert rows(api) == []
 
 
-# --- credits, concurrency ----------------------------------------------------------------------
+# --- credits, concurrency ---------------------------------------------------------------------
 
 
 def test_9_60_costs(api):

@@ -7,6 +7,8 @@ import time
 import pytest
 import requests
 
+from bigin_client.testing import BiginSimulator
+
 
 def listed(api, **params):
     return api.get("Contacts", fields="Last_Name", **params)
@@ -263,3 +265,17 @@ def test_the_request_log(api):
     assert (written.body_rows, written.status, written.code) == (2, 202, "MANDATORY_NOT_FOUND")
     assert list(written.created) == [0]
     assert api.sim.api_key not in repr(api.sim.requests)
+
+
+def test_faults_of_the_simulator_itself_are_not_hidden():
+    """A hook that fails answers 500, and leaving the simulator raises its error."""
+
+    def broken(request, sim):
+        raise RuntimeError("a test's own mistake")
+
+    with pytest.raises(RuntimeError, match="own mistake"), BiginSimulator(sizes={}) as sim:
+        sim.before_request(broken)
+        reply = requests.get(f"{sim.base_url}/connections", timeout=5)
+        assert reply.status_code == 500
+        assert "own mistake" in reply.json()["error"]
+    assert len(sim.errors) == 1

@@ -49,7 +49,7 @@ def test_the_clock():
     assert sim.clock.now() >= datetime(2030, 1, 1, tzinfo=timezone.utc)
 
 
-def test_the_pytest_plugin(tmp_path):
+def test_the_pytest_plugin(tmp_path, root):
     (tmp_path / "test_it.py").write_text(
         textwrap.dedent("""
         import pytest
@@ -67,7 +67,7 @@ def test_the_pytest_plugin(tmp_path):
         [sys.executable, "-m", "pytest", "-q", "-p", "bigin_client.testing.plugin",
          "-p", "no:cacheprovider", str(tmp_path)],
         capture_output=True, text=True, check=False, cwd=tmp_path,
-        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(root)},
     )  # fmt: skip
     assert "2 passed" in done.stdout, done.stdout + done.stderr
 
@@ -167,20 +167,21 @@ def test_admin_steers_the_rest(served):
     session.close()
 
 
-def test_serve_in_another_process():
+def test_serve_in_another_process(root):
     code = (
         "from bigin_client.testing import serve; "
         "serve(seed=9, sizes={'Contacts': 3}, "
         "ready=lambda sim: print(sim.base_url, flush=True))"
     )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as child:
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as child:
         admin = SimulatorAdmin(child.stdout.readline().strip())
         assert admin.count("Contacts") == 3
         assert admin.info()["api_key"] == BiginSimulator(seed=9, sizes={}).api_key
         child.terminate()
 
 
-# --- switches --------------------------------------------------------------------------------------
+# --- switches ---------------------------------------------------------------------------------
 
 
 def test_every_switch_is_documented():

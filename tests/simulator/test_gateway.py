@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
 import requests
+
+from bigin_client.testing import BiginSimulator
 
 LIST = "/zoho-bigin/bigin/v2/Contacts?fields=Last_Name"
 
@@ -124,12 +127,12 @@ def test_9_7_credits_header(start, mode):
      ("INVALID_URL_PATTERN", (404, "INVALID_URL_PATTERN"))],
 )  # fmt: skip
 @pytest.mark.parametrize("name", ["contacts", "Deals", "Companies", "Social"])
-def test_9_8_9_9_names_of_modules(start, choice, expected, name):
+def test_9_8_9_9_11_2_names_of_modules(start, choice, expected, name):
     """9.8, 9.9, 11.2: names are case-sensitive; Deals, Companies, Social are no API modules."""
     assert refusal(start(unknown_module=choice).get(name, fields="Last_Name")) == expected
 
 
-# --- the gateway, maton.md ----------------------------------------------------------------------
+# --- the gateway, maton.md --------------------------------------------------------------------
 
 
 def test_connections_are_listed_and_filtered(api):
@@ -253,10 +256,6 @@ def test_chunked_uploads_are_read(api):
 
 
 def test_a_stopped_simulator_leaves_no_thread():
-    import threading
-
-    from bigin_client.testing import BiginSimulator
-
     before = set(threading.enumerate())
     with BiginSimulator(sizes={}) as sim:
         session = requests.Session()

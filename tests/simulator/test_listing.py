@@ -175,7 +175,7 @@ def test_9_19_next_page_token(start, choice):
 def test_tokens_read_everything_once_and_back_again(api):
     bodies = list(api.chain("Contacts", per_page=5))
     assert [body["info"]["page"] for body in bodies] == [1, 2, 3]
-    assert sum((ids(body) for body in bodies), []) == sorted(
+    assert [id for body in bodies for id in ids(body)] == sorted(
         (row["id"] for row in api.sim.store.records("Contacts")), reverse=True
     )
     back = bodies[2]["info"]["previous_page_token"]
@@ -374,7 +374,7 @@ def test_header_sort_and_tokens_together(api, sort_by, order):
     assert set(found) == wanted
 
 
-# --- what a token remembers -------------------------------------------------------------------------
+# --- what a token remembers -------------------------------------------------------------------
 
 
 def walk_with_deletion(api) -> list[str]:
@@ -410,7 +410,7 @@ def test_9_26_unread_rows_show_later_writes(start, nature):
     assert (rows[unread]["Last_Name"] == "Later") == (nature != "snapshot")
 
 
-# --- parameters of single modules --------------------------------------------------------------------
+# --- parameters of single modules -------------------------------------------------------------
 
 
 def test_9_27_pipeline_id(api):
@@ -458,7 +458,7 @@ def test_ids_parameter(api):
     assert refusal(api.get("Contacts", fields="Tag", ids=many)) == (400, "LIMIT_EXCEEDED")
 
 
-# --- one record, related records -----------------------------------------------------------------------
+# --- one record, related records --------------------------------------------------------------
 
 
 @pytest.mark.parametrize("choice", ["refused", "204"])

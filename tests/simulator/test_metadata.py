@@ -160,7 +160,7 @@ def test_layouts_views_lists_roles(api):
     assert api.get("settings/related_lists", module="Tasks").status_code == 204
 
 
-# --- tags, files, bulk ------------------------------------------------------------------------------
+# --- tags, files, bulk ------------------------------------------------------------------------
 
 
 def test_tags(api):

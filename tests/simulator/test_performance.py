@@ -1,7 +1,7 @@
 """Fast and lean (issue 4): not the bottleneck of other people's benchmarks.
 
-The floors here are half of the goals, so that a busy machine does not fail them; the benchmark in
-full runs with ``pytest -m slow``.
+Rates are per second of the simulator's own processor time ("on one core"), so that a busy machine
+does not fail them.
 """
 
 from __future__ import annotations
@@ -17,21 +17,23 @@ import pytest
 from bigin_client.testing import BiginSimulator
 
 
-def read_pages(base, key, connection, fields, pages, result):
-    """The fastest client there is: pages a second, the end of each body parsed for its token."""
+def read_pages(base, key, connection, fields, pages, ready, go, done):
+    """The fastest client there is: of each body only the end is parsed, for its token."""
     client = http.client.HTTPConnection(base.split("//")[1])
     headers = {"Authorization": f"Bearer {key}", "Maton-Connection": connection}
     path = f"/zoho-bigin/bigin/v2/Contacts?fields={','.join(fields)}"
-    token, began = "", time.perf_counter()
+    token = ""
+    ready.set()
+    go.wait(60)
     for _ in range(pages):
         client.request("GET", path + token, headers=headers)
         body = client.getresponse().read()
         info = json.loads(body[body.rfind(b'"info":') + 7 : -1])
         token = f"&page_token={info['next_page_token']}" if info["more_records"] else ""
-    result.put(pages / (time.perf_counter() - began))
+    done.set()
 
 
-def write_batches(base, key, connection, batches, result):
+def write_batches(base, key, connection, batches, ready, go, done):
     client = http.client.HTTPConnection(base.split("//")[1])
     headers = {"Authorization": f"Bearer {key}", "Maton-Connection": connection}
     bodies = [
@@ -42,24 +44,30 @@ def write_batches(base, key, connection, batches, result):
             for row in range(100)
         ]}) for batch in range(batches)
     ]  # fmt: skip
-    began = time.perf_counter()
+    ready.set()
+    go.wait(60)
     for body in bodies:
         client.request("POST", "/zoho-bigin/bigin/v2/Contacts", body, headers)
         reply = client.getresponse()
         assert reply.status == 201
         reply.read()
-    result.put(batches / (time.perf_counter() - began))
+    done.set()
 
 
-def measure(sim, work, *arguments):
+def measure(sim, number, work, *arguments):
+    """Run a client in a process of its own; requests per processor second of this one."""
     context = multiprocessing.get_context("spawn")
-    result = context.Queue()
+    ready, go, done = (context.Event() for _ in range(3))
     where = (sim.base_url, sim.api_key, sim.connection_id)
-    child = context.Process(target=work, args=(*where, *arguments, result))
+    child = context.Process(target=work, args=(*where, *arguments, number, ready, go, done))
     child.start()
-    found = result.get(timeout=100)
+    assert ready.wait(60)
+    began = time.process_time()
+    go.set()
+    assert done.wait(100)
+    seconds = time.process_time() - began
     child.join()
-    return found
+    return number / seconds
 
 
 def started(contacts):
@@ -73,15 +81,15 @@ def started(contacts):
 def test_list_pages_and_batches_a_second(record_property):
     with started(10_000) as sim:
         fields = list(sim.store.fields("Contacts"))[:40]
-        cold = measure(sim, read_pages, fields, 50)
-        warm = measure(sim, read_pages, fields, 300)
-        batches = measure(sim, write_batches, 100)
+        cold = measure(sim, 50, read_pages, fields)
+        warm = measure(sim, 300, read_pages, fields)
+        batches = measure(sim, 100, write_batches)
     for name, value in (("cold", cold), ("warm", warm), ("batches", batches)):
-        record_property(name, value)
-    print(f"pages/s cold {cold:.0f}, warm {warm:.0f}; insert batches/s {batches:.0f}")
-    assert warm >= 150
-    assert cold >= 50
-    assert batches >= 15
+        record_property(name, round(value))
+    # A record's JSON is kept after it was read once: the second reader gets it from there.
+    assert warm >= 300, warm
+    assert cold >= 80, cold
+    assert batches >= 30, batches
 
 
 @pytest.mark.slow
@@ -90,7 +98,8 @@ def test_200000_contacts(record_property):
     sim = started(200_000)
     seconds = time.perf_counter() - began
     gigabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
-    print(f"200,000 contacts in {seconds:.1f} s, {gigabytes:.2f} GB at most in this process")
+    record_property("seconds", seconds)
+    record_property("gigabytes", gigabytes)
     assert sim.store.count("Contacts") == 200_000
     assert seconds < 20
     assert gigabytes < 1.5

@@ -20,7 +20,7 @@ def codes(reply):
     return [result["code"] for result in reply.json()["data"]]
 
 
-def deal(api, **more):
+def deal(**more):
     return {"Deal_Name": "Deal", "Sub_Pipeline": "Sales Pipeline Standard",
             "Stage": "Qualification", **more}  # fmt: skip
 
@@ -30,7 +30,7 @@ def test_9_14_mandatory_on_pipelines(start, choice):
     """9.14: Deal_Name, Sub_Pipeline, Stage (switch: the seed's Pipeline_Name, Stage)."""
     api = start(pipelines_mandatory=choice)
     seeds = api.insert("Pipelines", {"Pipeline_Name": "P", "Stage": "Qualification"})
-    trio = api.insert("Pipelines", deal(api))
+    trio = api.insert("Pipelines", deal())
     good, bad = (trio, seeds) if choice == "trio" else (seeds, trio)
     assert codes(good) == ["SUCCESS"]
     assert codes(bad) == ["MANDATORY_NOT_FOUND"]
@@ -444,15 +444,15 @@ def test_9_51_tags(api):
 def test_9_52_stage_outside_the_sub_pipeline(start, choice):
     """9.52: INVALID_DATA on Stage (switch: DEPENDENT_MISMATCH, accepted)."""
     api = start(stage_outside=choice)
-    result = api.one("Pipelines", deal(api, Stage="Churned"))
+    result = api.one("Pipelines", deal(Stage="Churned"))
     assert result["code"] == ("SUCCESS" if choice == "accepted" else choice)
     if choice != "accepted":
         assert result["details"]["api_name"] == "Stage"
-    id = api.made("Pipelines", deal(api))
+    id = api.made("Pipelines", deal())
     moved = api.update("Pipelines", {"id": id, "Stage": "Renewed"})
     assert codes(moved) == ["SUCCESS" if choice == "accepted" else choice]
     # A value that no stage list holds is refused always (section 4).
-    assert api.one("Pipelines", deal(api, Stage="Nonsense"))["code"] == "INVALID_DATA"
+    assert api.one("Pipelines", deal(Stage="Nonsense"))["code"] == "INVALID_DATA"
 
 
 @pytest.mark.parametrize("choice", ["INVALID_DATA", "accepted"])
@@ -461,7 +461,7 @@ def test_11_17_sub_pipeline_outside_the_pipeline(start, choice):
     api = start(sub_pipeline_outside=choice)
     layouts = api.get("settings/layouts", module="Pipelines").json()["layouts"]
     partner = next(item["id"] for item in layouts if item["name"] == "Partner Pipeline")
-    result = api.one("Pipelines", deal(api, Pipeline={"id": partner}))
+    result = api.one("Pipelines", deal(Pipeline={"id": partner}))
     assert result["code"] == ("SUCCESS" if choice == "accepted" else choice)
 
 
@@ -476,9 +476,9 @@ def test_10_6_the_pipeline_model(start, choice):
     stages = values["All Leads"]["maps"][0]
     assert stages["api_name"] == "Stage"
     assert "Kick-off" in [item["actual_value"] for item in stages["pick_list_values"]]
-    shown = api.one("Pipelines", deal(api, Sub_Pipeline="All Leads", Stage="New"))
+    shown = api.one("Pipelines", deal(Sub_Pipeline="All Leads", Stage="New"))
     assert shown["code"] == "INVALID_DATA"
-    row = deal(api, Sub_Pipeline="Customer Onboarding Standard", Stage="New")
+    row = deal(Sub_Pipeline="Customer Onboarding Standard", Stage="New")
     pipeline = api.read("Pipelines", api.made("Pipelines", row))["Pipeline"]
     assert (set(pipeline) == {"name", "id"}) if choice == "object" else pipeline.isdigit()
 
@@ -648,7 +648,7 @@ def test_subforms(start, everywhere):
     """Section 4: rows with id are updated, without added, missing kept, _delete removes."""
     api = start(subforms_in_lists=everywhere)
     product = api.sim.store.records("Products")[0]["id"]
-    id = api.made("Pipelines", deal(api, Associated_Products=[
+    id = api.made("Pipelines", deal(Associated_Products=[
         {"Product": {"id": product}, "Quantity": 2, "List_Price": 1.5},
         {"Product": {"id": product}, "Quantity": 1, "List_Price": 10},
     ]))  # fmt: skip
