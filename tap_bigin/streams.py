@@ -46,6 +46,7 @@ STATE_SECONDS: Final = 60.0
 BOOKMARK: Final = "replication_key_value"
 DELETED_BOOKMARK: Final = "deleted_bookmark"
 FULL_READ_AT: Final = "full_read_at"
+SORT_PROVED: Final = "sort_proved"
 
 
 class BiginStream(Stream):
@@ -149,6 +150,8 @@ class ModuleStream(BiginStream):
             if time.monotonic() - told >= PROGRESS_SECONDS:
                 told = time.monotonic()
                 self._tap.tell_progress(self.name, extraction.summary, told - started)
+        if extraction.summary.sort_proved:
+            self.stream_state[SORT_PROVED] = True
         if full:
             self._note_full_read()
         if self.deletes_as_rows:
@@ -179,6 +182,7 @@ class ModuleStream(BiginStream):
             lookback_seconds=lookback,
             cvid=view.get("cvid"),
             pipeline_id=view.get("pipeline_id"),
+            sort_proved=bool(self.stream_state.get(SORT_PROVED)),
         )
 
     def _is_selected(self, name: str) -> bool:

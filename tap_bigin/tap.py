@@ -167,7 +167,7 @@ class TapBigin(Tap):
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
         try:
             return super().cb_config(ctx, param, value)
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, RuntimeError) as error:
             files = ", ".join(v for v in value if v != "ENV")
             raise SettingsError(
                 f"The config {files} cannot be read: {_why(error)}",
@@ -194,8 +194,7 @@ class TapBigin(Tap):
             catalog=_read_json(catalog, "catalog"),
             parse_env_config=config.parse_env,
         )
-        code = tap.run()
-        if code:
+        if code := tap.run():
             raise SystemExit(code)
 
     def run(self) -> int:
@@ -318,8 +317,9 @@ def _read_json(file: Any, what: str) -> Any:
 
 def _why(error: Exception) -> str:
     """Return what went wrong with a file, without its content."""
-    if isinstance(error, json.JSONDecodeError):
-        return f"line {error.lineno}, column {error.colno}: {error.msg}"
+    if isinstance(error, ValueError) and hasattr(error, "lineno"):
+        # The SDK may decode with another library than ours; both say where.
+        return f"line {error.lineno}, column {getattr(error, 'colno', 1)}"
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
     return type(error).__name__

@@ -8,12 +8,13 @@ second time, and until two passes agree.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import TypeGuard
 
 from bigin_client.errors import RequestError
 from bigin_client.extract.chain import Chain
 from bigin_client.extract.found import Found, take
+from bigin_client.extract.known import Census
 from bigin_client.extract.newest import since
 from bigin_client.extract.seek import MAX_WALKS, STALE_TOKEN, time_of, too_fast
 from bigin_client.extract.source import Source
@@ -26,21 +27,28 @@ class ById:
     Args:
         source: What to read.
         cutoff: Older rows are left out (seconds since 1970); None: everything.
+        deleted: Asks the deleted feed for the ids deleted since the read began; None: there is
+            no feed that can be read.
     """
 
     name = "by id"
 
-    def __init__(self, source: Source, cutoff: int | None = None) -> None:
+    def __init__(
+        self, source: Source, cutoff: int | None, deleted: Callable[[], set[str] | None]
+    ) -> None:
         self._source = source
         self._cutoff = cutoff
         self._seen: set[str] = set()
+        self._census = Census(source, deleted)
 
     def run(self) -> Iterator[Found]:
         """Yield pages; nothing is safe before the end."""
         before = yield from self._rows()
         if before is None:
             return
-        for _ in range(MAX_WALKS):
+        for _ in range(MAX_WALKS + 1):
+            if self._census.all_known(self._seen):
+                return
             ids = self._ids()
             unseen = sorted(ids - self._seen)
             if unseen:

@@ -31,12 +31,14 @@ class Chain:
         question: ``sort_by``, ``sort_order`` and ``since`` as `Source.query` takes them.
 
     Attributes:
+        since: The header's time, seconds since 1970.
         number: How many pages were read.
         went_empty: A token led to a 204: the end, or a fault. Whoever walks must make sure.
     """
 
     def __init__(self, source: Source, **question: Any) -> None:
         self._source = source
+        self.since: int | None = question.get("since")
         self._query = source.query(**question)
         self._others = [_Group(source.query(g, **question)) for g in source.groups[1:]]
         self._token: str | None = None

@@ -43,6 +43,8 @@ class Summary:
         null_cursors: Records without a Modified_Time.
         seconds: From the first to the last request.
         warnings: What a person should know, a line each.
+        sort_proved: The service was seen to sort by Modified_Time; an incremental read that is
+            told so saves a request in modules whose records are never edited.
         complete: The iterator ended by itself: every change was handed over.
     """
 
@@ -56,6 +58,7 @@ class Summary:
     null_cursors: int = 0
     seconds: float = 0.0
     warnings: list[str] = field(default_factory=list)
+    sort_proved: bool = False
     complete: bool = False
 
     def to_dict(self) -> dict[str, Any]:

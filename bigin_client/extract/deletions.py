@@ -1,7 +1,10 @@
 """Deletions: the deleted feed, followed from its own bookmark to its end.
 
 Source: bigin-api.md 3.4; row shape [crm-doc]. Order, page limit and whether If-Modified-Since is
-heeded are not known (11.14), so both orders are understood and old entries are left out here.
+heeded are not known (11.14). A header that is misread would hide deletions, and nothing would
+tell; so it is not sent, both orders are understood, and old entries are left out here. Only a
+feed in ascending order that goes on past its page limit is followed with the header, which then
+has to show the last entry again.
 """
 
 from __future__ import annotations
@@ -84,7 +87,7 @@ class DeletedFeed:
             found, pages = self._walk(cutoff)
             # One that is missing now was restored, or hidden by another's restoration.
             if pages <= 1 or (before is not None and before <= found.keys()):
-                return sorted(found.values(), key=_time)
+                return sorted(found.values(), key=lambda t: (_time(t), t["id"]))
             before = set(found)
         raise PagingError(
             f"{self._source.module}/deleted changes faster than it can be read",
@@ -92,22 +95,37 @@ class DeletedFeed:
         )
 
     def _walk(self, cutoff: int | None) -> tuple[dict[str, Tombstone], int]:
-        since = None if cutoff is None else datetime.fromtimestamp(cutoff - 1, timezone.utc)
         found: dict[str, Tombstone] = {}
         pages = 0
+        last: Tombstone | None = None
+        while True:
+            stretch = _Stretch(cutoff)
+            since = None if last is None else _time(last) - 1
+            pages += self._follow(stretch, since)
+            shown = stretch.rows
+            if last is not None and last["id"] not in {t["id"] for t in shown}:
+                break  # the header is not to be relied on
+            for tombstone in shown:
+                known = found.get(tombstone["id"])
+                if _time(tombstone) >= (cutoff or 0) and (
+                    known is None or _time(known) <= _time(tombstone)
+                ):
+                    found[tombstone["id"]] = tombstone
+            if not self.cut_off or not stretch.ascends or shown[-1] == last:
+                break
+            last, self.cut_off = shown[-1], False
+        return found, pages
+
+    def _follow(self, stretch: _Stretch, since: int | None) -> int:
+        """Read pages until the end, the page limit, or the cutoff; returns how many."""
+        moment = None if since is None else datetime.fromtimestamp(since, timezone.utc)
+        pages = 0
         try:
-            for reply, tombstones in self._pages(since):
+            for reply, tombstones in self._pages(moment):
                 pages += 1
-                if pages == 1 and self.first_reply is None:
+                if self.first_reply is None:
                     self.first_reply = reply
-                times = [instant(t["deleted_time"]) or 0 for t in tombstones]
-                for tombstone, time in zip(tombstones, times, strict=True):
-                    if cutoff is None or time >= cutoff:
-                        known = found.get(tombstone["id"])
-                        if known is None or known["deleted_time"] < tombstone["deleted_time"]:
-                            found[tombstone["id"]] = tombstone
-                newest_first = len(set(times)) > 1 and times == sorted(times, reverse=True)
-                if cutoff is not None and newest_first and times[-1] < cutoff:
+                if stretch.add(tombstones):
                     break
         except RequestError as refusal:
             # Page numbers reach 2,000 rows at the most (bigin-api.md 11.14).
@@ -115,7 +133,7 @@ class DeletedFeed:
                 raise
             log.debug("%s/deleted: page refused (%s)", self._source.module, refusal.code)
             self.cut_off = True
-        return found, pages
+        return pages
 
     def _pages(self, since: datetime | None) -> Iterator[tuple[Reply, list[Tombstone]]]:
         for reply, tombstones in self._source.records.deleted_pages(self._source.module, since):
@@ -123,5 +141,26 @@ class DeletedFeed:
             yield reply, tombstones
 
 
-def _time(tombstone: Tombstone) -> tuple[str, str]:
-    return tombstone["deleted_time"], tombstone["id"]
+class _Stretch:
+    """Consecutive pages of the feed."""
+
+    def __init__(self, cutoff: int | None) -> None:
+        self._cutoff = cutoff
+        self.rows: list[Tombstone] = []
+
+    def add(self, tombstones: list[Tombstone]) -> bool:
+        """Note a page; returns whether older ones are all that can follow."""
+        self.rows += tombstones
+        times = [_time(t) for t in tombstones]
+        newest_first = len(set(times)) > 1 and times == sorted(times, reverse=True)
+        return self._cutoff is not None and newest_first and times[-1] < self._cutoff
+
+    @property
+    def ascends(self) -> bool:
+        """Whether the feed lists the oldest first."""
+        times = [_time(t) for t in self.rows]
+        return len(set(times)) > 1 and times == sorted(times)
+
+
+def _time(tombstone: Tombstone) -> int:
+    return instant(tombstone["deleted_time"]) or 0

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from bigin_client.errors import RequestError
 from bigin_client.extract.chain import Chain
 from bigin_client.extract.found import Found, take
+from bigin_client.extract.known import Census
 from bigin_client.extract.newest import since
 from bigin_client.extract.rows import Row
 from bigin_client.extract.seek import MAX_WALKS, STALE_TOKEN, check_order, too_fast
@@ -36,12 +37,11 @@ class Descend:
     ) -> None:
         self._source = source
         self._cutoff = cutoff
-        self._deleted = deleted
         self._seen: dict[str, int | None] = {}
+        self._census = Census(source, deleted)
 
     def run(self) -> Iterator[Found]:
         """Yield pages, newest first; nothing is safe before the end."""
-        known: set[str] = set()
         before: set[str] | None = None
         for _ in range(MAX_WALKS + 1):
             walk = _Walk()
@@ -54,13 +54,8 @@ class Descend:
                 if refusal.code not in STALE_TOKEN:
                     raise
                 continue
-            gone = self._deleted() if self._source.feed_tells_all else None
-            if gone is not None and not walk.went_empty:
-                # Only a row that was read can have moved the token past an unread one.
-                doubtful = (gone - known) & walk.ids
-                known |= gone
-                if not doubtful:
-                    return
+            if self._cutoff is None and self._census.all_known(self._seen):
+                return
             if before is not None and before <= walk.ids:
                 return
             before = walk.ids
@@ -79,13 +74,16 @@ class Descend:
         walk.went_empty = chain.went_empty
 
     def _front(self, newest: int | None) -> Iterator[Found]:
-        """Read what came to the front while the chain was walked, until one page shows it all."""
+        """Read what came to the front while the chain was walked, until nothing new shows."""
         for _ in range(MAX_WALKS + 1):
             if newest is None:
                 return
             walk = _Walk()
-            yield from self._walk(walk, newest)
-            if walk.pages <= 1:
+            changed = False
+            for found in self._walk(walk, newest):
+                changed = changed or bool(found.rows)
+                yield found
+            if walk.pages <= 1 or not changed:
                 return
             newest = walk.newest
         raise too_fast(self._source.module)

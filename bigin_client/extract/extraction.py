@@ -33,6 +33,7 @@ class Extraction:
         deleted_since: The deleted feed's bookmark; None: all that the feed still lists.
         deletes: Read the deleted feed after the records.
         lookback_seconds: Subtracted from both bookmarks.
+        sort_proved: An earlier read has seen that the service sorts (`Summary.sort_proved`).
         field_names: Returns the names of the fields that the account has now; asked only when
             the service refuses a request.
 
@@ -48,6 +49,7 @@ class Extraction:
         deleted_since: str | None = None,
         deletes: bool = True,
         lookback_seconds: float = 300,
+        sort_proved: bool = False,
         field_names: Callable[[], Iterable[str]] | None = None,
     ) -> None:
         self._source = source
@@ -66,7 +68,7 @@ class Extraction:
         self._emitted = Emitted(self._deleted_cutoff) if deletes else None
         self._assembler = Assembler(source)
         self._began_at = time.monotonic()
-        self.summary = Summary(source.module)
+        self.summary = Summary(source.module, sort_proved=sort_proved)
 
     @property
     def module(self) -> str:
@@ -166,8 +168,9 @@ class Extraction:
         source, cutoff = self._source, self._cutoff
         if source.modified and not source.cvid:
             expected: dict[str, int] = {}
+            known: list[Row] = []
             if cutoff is not None:
-                newest = NewestPage(source, cutoff)
+                newest = NewestPage(source, cutoff, sort_proved=self.summary.sort_proved)
                 try:
                     reaches = newest.ask()
                 except RequestError as refusal:
@@ -179,19 +182,21 @@ class Extraction:
                 except BrokenAssumptionError as broken:
                     failures.append(broken)
                     reaches = False
+                self.summary.sort_proved = newest.sort_proved
                 if reaches:
                     yield newest
                     return
-                expected = newest.expected()
+                expected, known = newest.expected(), newest.known()
             if not _about_sort(failures):
-                yield _Settled(Seek(source, cutoff, expected), self._deleted_meanwhile)
+                seek = Seek(source, cutoff, expected, known)
+                yield _Settled(seek, self._deleted_meanwhile, self.summary)
                 if isinstance(failures[-1], RequestError) and self._drop_gone_fields():
                     failures.clear()
                     yield from self._strategies(failures)
                     return
             if not _about_sort(failures):
                 yield Descend(source, cutoff, self._deleted_meanwhile)
-        yield ById(source, cutoff)
+        yield ById(source, cutoff, self._deleted_meanwhile)
 
     def _no_way(self, failures: list[BiginError]) -> BiginError:
         if len(failures) == 1:
@@ -316,13 +321,17 @@ class Extraction:
 class _Settled:
     """Seek, and the second look at what its chains may have hidden."""
 
-    def __init__(self, seek: Seek, deleted: Callable[[], set[str] | None]) -> None:
+    def __init__(
+        self, seek: Seek, deleted: Callable[[], set[str] | None], summary: Summary
+    ) -> None:
         self.name = seek.name
         self._seek = seek
         self._deleted = deleted
+        self._summary = summary
 
     def run(self) -> Iterator[Found]:
         yield from self._seek.run()
+        self._summary.sort_proved = self._summary.sort_proved or self._seek.sort_proved
         yield from self._seek.settle(self._deleted)
 
 

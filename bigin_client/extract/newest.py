@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from bigin_client.extract.chain import Chain
 from bigin_client.extract.found import Found, take
 from bigin_client.extract.rows import Page, Row
-from bigin_client.extract.seek import check_order
+from bigin_client.extract.seek import check_order, proves_sort
 from bigin_client.extract.source import Source
 from bigin_client.records import MODIFIED
 
@@ -22,18 +22,20 @@ class NewestPage:
     Args:
         source: What to read.
         cutoff: Older rows were handed over by an earlier read (seconds since 1970).
+        sort_proved: An earlier read has seen that the service sorts.
     """
 
     name = "newest page"
 
-    def __init__(self, source: Source, cutoff: int) -> None:
+    def __init__(self, source: Source, cutoff: int, *, sort_proved: bool = False) -> None:
         self._source = source
         self._cutoff = cutoff
         self.chain = Chain(source, sort_by=MODIFIED, sort_order="desc")
         self.page: Page | None = None
+        self.sort_proved = sort_proved
 
     def ask(self) -> bool:
-        """Send the request; returns whether the page reaches back to the cutoff.
+        """Send the request; returns whether the page surely reaches back to the cutoff.
 
         Raises:
             BrokenAssumptionError: The service does not sort as asked.
@@ -42,13 +44,38 @@ class NewestPage:
         if self.page is None:
             return True
         check_order(self.page, "desc")
+        self.sort_proved = self.sort_proved or proves_sort(self.page)
+        if not self.page.more:
+            return True
         oldest = self.page.last_time
-        return not self.page.more or (oldest is not None and oldest < self._cutoff)
+        if oldest is None or oldest >= self._cutoff:
+            return False
+        return self.sort_proved or self._sorts(self.page)
+
+    def _sorts(self, newest: Page) -> bool:
+        """Find out with one more request whether the service sorts.
+
+        A page that comes by id looks sorted where no record was ever edited.
+        """
+        oldest = Chain(self._source, sort_by=MODIFIED, sort_order="asc").next()
+        if oldest is None or not oldest.rows:
+            return False
+        check_order(oldest, "asc")
+        first, last = oldest.rows[0].time, newest.last_time
+        self.sort_proved = proves_sort(oldest) or (
+            first is not None and last is not None and first < last
+        )
+        return self.sort_proved
 
     def expected(self) -> dict[str, int]:
         """Return the rows that another way of reading must show too."""
         rows = self.page.rows if self.page else []
         return {r.id: r.time for r in rows if r.time is not None and r.time >= self._cutoff}
+
+    def known(self) -> list[Row]:
+        """Return rows that exist and are older than the cutoff."""
+        rows = self.page.rows if self.page else []
+        return [r for r in rows if r.time is not None and r.time < self._cutoff][:3]
 
     def run(self) -> Iterator[Found]:
         """Yield the rows since the cutoff, oldest first."""

@@ -83,6 +83,11 @@ class Page:
         """The Modified_Time of the last row that has one."""
         return next((r.time for r in reversed(self.rows) if r.time is not None), None)
 
+    @property
+    def times(self) -> int:
+        """How many different Modified_Times the page shows."""
+        return len({r.time for r in self.rows if r.time is not None})
+
 
 def read_page(reply: Reply, module: str) -> Page:
     """Return what a walk needs to know of a list reply.

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import itertools
 from array import array
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -27,6 +27,7 @@ from bigin_client.extract.rows import Page, Row, instant
 from bigin_client.extract.source import Source
 from bigin_client.records import MODIFIED
 
+SORT_NOT_APPLIED: Final = "the sort by Modified_Time is not applied"
 #: How often one second is walked again before the read is given up.
 MAX_WALKS: Final = 3
 #: Digits of a record id (bigin-api.md 1.4, [rec]).
@@ -60,23 +61,33 @@ class Seek:
         source: What to read.
         start: First second to read (seconds since 1970); None: everything.
         expected: Rows that must turn up: those of the newest page that lie in the range.
+        known: Rows that exist, to prove the header with if the range is empty.
     """
 
     name = "seek"
 
     def __init__(
-        self, source: Source, start: int | None = None, expected: dict[str, int] | None = None
+        self,
+        source: Source,
+        start: int | None = None,
+        expected: dict[str, int] | None = None,
+        known: Sequence[Row] = (),
     ) -> None:
         self._source = source
         self._start = start
         self._expected = dict(expected or {})
+        self._known = known
         #: Rows handed over, as far as they may show again.
         self._seen: dict[str, int | None] = {}
         #: The header was seen to include its own second.
         self._at_bound = False
         self._ties: list[Tie] = []
+        #: The service was seen to sort by Modified_Time.
+        self.sort_proved = False
         #: Rows that were edited since the read began; None: since when is not known.
         self._recent: dict[str, int] = {}
+        #: The rows of the page before.
+        self._before: list[Row] = []
         self._began: int | None = None
 
     # -- the walk --------------------------------------------------------------------------
@@ -103,7 +114,9 @@ class Seek:
             latest, floor = page.last_time, self._floor
             if page.more and latest is not None and floor is not None and latest < floor:
                 continue  # only the second before, shown because the header includes its own
-            if page.more and (latest is None or latest == floor):
+            if page.more and page.times <= 1:
+                # Neither can the next question begin later, nor does the page prove the sort.
+                self._floor = latest if latest is not None else floor
                 more = yield from self._over_tie(chain, page)
                 continue
             self._confirm(self._last_row, page.rows)
@@ -111,6 +124,7 @@ class Seek:
             if latest is not None:
                 self._floor = latest
                 self._last_row = next(r for r in reversed(page.rows) if r.time is not None)
+                self._before = page.rows
                 self._forget(latest)
             more = page.more
 
@@ -121,9 +135,12 @@ class Seek:
         if self._began is None and first is not None and first.date is not None:
             self._began = int(first.date.timestamp()) - CLOCK_SLACK
         if page is None:
+            if not self._proved:
+                self._prove(self._known)
             return
         if header is not None and any(r.time == header for r in page.rows):
             self._at_bound = True
+        self.sort_proved = self.sort_proved or proves_sort(page)
         if not self._proved:
             self._prove(page.rows)
             self._proved = True
@@ -135,9 +152,11 @@ class Seek:
             beyond = beyond or row
             yield found
         last = self._last_row
-        if last is not None and not self._ties[-1].holds([number(last.id)]):
+        if last is not None and not (
+            last.time == floor and self._ties[-1].holds([number(last.id)])
+        ):
             self._confirm(last, [])
-        self._last_row = beyond
+        self._last_row, self._before = beyond, [beyond] if beyond else []
         self._floor = floor + 1 if floor is not None else beyond and beyond.time
         # Rows without a time, and nothing else.
         return self._floor is not None
@@ -156,14 +175,24 @@ class Seek:
         check_order(page, "asc")
         oldest = min((r.time for r in page.rows if r.time is not None), default=None)
         if header is not None and oldest is not None and oldest < header:
-            raise BrokenAssumptionError("rows older than asked came: If-Modified-Since is ignored or misread")
+            raise BrokenAssumptionError(
+                "rows older than asked came: If-Modified-Since is ignored or misread"
+            )
 
     # -- proofs ----------------------------------------------------------------------------
 
     def _confirm(self, row: Row | None, shown: list[Row]) -> None:
-        """Make sure that the last row of the page before showed again, or has a reason not to."""
-        if row is None or any(r.id == row.id for r in shown):
+        """Make sure that the last row of the page before showed again.
+
+        One that moved or vanished proves nothing, so another row of that page has to.
+        """
+        if row is None or row in shown:
             return
+        if all(r.id != row.id for r in shown):
+            self._refute(row)
+        self._prove(self._before[::-1])
+
+    def _refute(self, row: Row) -> None:
         if self._unchanged(row):
             raise BrokenAssumptionError(
                 "a record that was there did not show again: If-Modified-Since is misread"
@@ -173,7 +202,7 @@ class Seek:
         record = self._source.get(row.id, [MODIFIED])
         return record is not None and time_of(record) == row.time
 
-    def _prove(self, rows: list[Row]) -> None:
+    def _prove(self, rows: Sequence[Row]) -> None:
         """Make sure that the header means what it says, before anything relies on it.
 
         A question from just before the first row must show that row.
@@ -184,11 +213,11 @@ class Seek:
             header = self._header(row.time)
             page = self._ask(header).next()
             self._check(page, header)
-            if page is not None and any(r.id == row.id for r in page.rows):
+            if page is not None and row in page.rows:
                 return
             if page is not None and page.more and page.last_time == row.time:
                 return  # its second fills more than the page
-            self._confirm(row, [])
+            self._refute(row)
 
     def _check_expected(self) -> None:
         for record_id, time in self._expected.items():
@@ -232,6 +261,8 @@ class Seek:
             whole = True
             try:
                 while page is not None:
+                    if any(_before(r, time) and r.time != chain.since for r in page.rows):
+                        raise BrokenAssumptionError(SORT_NOT_APPLIED, about_sort=True)
                     beyond = next((r for r in page.rows if _after(r, time)), None)
                     ids.update(r.id for r in page.rows if not _after(r, time))
                     yield take(chain, page, self._fresh(page.rows)), beyond
@@ -244,8 +275,10 @@ class Seek:
                 if refusal.code not in STALE_TOKEN:
                     raise
                 whole = False
-            # Without a deleted feed nothing would tell of a deletion inside the chain.
-            if (whole and self._source.feed_tells_all) or (before is not None and before <= ids):
+            # Without a deleted feed nothing would tell of a deletion inside the chain, and what
+            # is deleted and restored meanwhile leaves no trace; a full read is counted at the end.
+            trusted = self._source.feed_tells_all and self._start is None
+            if (whole and trusted) or (before is not None and before <= ids):
                 self._ties.append(Tie(time, array("Q", map(number, ids))))
                 return
             before = ids
@@ -300,6 +333,10 @@ def _after(row: Row, time: int | None) -> bool:
     return row.time is not None and (time is None or row.time > time)
 
 
+def _before(row: Row, time: int | None) -> bool:
+    return row.time is not None and time is not None and row.time < time
+
+
 def too_fast(module: str) -> PagingError:
     """Return the error of a read that was begun several times and never proved complete."""
     return PagingError(
@@ -332,4 +369,14 @@ def check_order(page: Page, order: str) -> None:
     times = [r.time for r in page.rows if r.time is not None]
     pairs = itertools.pairwise(times)
     if any((a > b) if order == "asc" else (a < b) for a, b in pairs):
-        raise BrokenAssumptionError("the sort by Modified_Time is not applied", about_sort=True)
+        raise BrokenAssumptionError(SORT_NOT_APPLIED, about_sort=True)
+
+
+def proves_sort(page: Page) -> bool:
+    """Whether a page in order can only be so because the service sorted it.
+
+    Unsorted pages come by id, descending (bigin-api.md 3.1); where records are never edited,
+    that is the order of Modified_Time too.
+    """
+    ids = [number(r.id) for r in page.rows]
+    return page.times > 1 and not all(a > b for a, b in itertools.pairwise(ids))

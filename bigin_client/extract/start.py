@@ -32,6 +32,7 @@ def start(
     cvid: str | None = None,
     pipeline_id: str | None = None,
     page_size: int = PAGE_SIZE,
+    sort_proved: bool = False,
 ) -> Extraction:
     """Return the extraction of a module; see `BiginClient.extract`.
 
@@ -49,6 +50,7 @@ def start(
         cvid: Custom view.
         pipeline_id: Team Pipeline.
         page_size: Records a page.
+        sort_proved: What the summary of an earlier read said.
 
     Raises:
         NotFoundError: The account has no such module.
@@ -82,6 +84,7 @@ def start(
         deleted_since=deleted_since,
         deletes=deletes,
         lookback_seconds=lookback_seconds,
+        sort_proved=sort_proved,
         field_names=lambda: _fields_now(metadata, api_name),
     )
 

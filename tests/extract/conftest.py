@@ -88,7 +88,7 @@ class Copy:
 
 @pytest.fixture
 def account() -> Iterator[Callable[..., Any]]:
-    """Make a simulator and a client of it: ``sim, client = account(sizes={"Contacts": 5})``."""
+    """Make a simulator and its client, as in ``sim, client = account(sizes={"Tasks": 5})``."""
     with ExitStack() as stack:
 
         def make(**arguments: Any) -> tuple[BiginSimulator, BiginClient]:
@@ -109,7 +109,7 @@ def copy_of() -> type[Copy]:
 
 @pytest.fixture
 def on_list() -> Callable[..., Callable[[], None]]:
-    """Call a function before each list request: ``stop = on_list(sim, change)``."""
+    """Call a function before each list request, as in ``stop = on_list(sim, change)``."""
 
     def subscribe(sim: BiginSimulator, change: Callable[[int], None]) -> Callable[[], None]:
         count = 0

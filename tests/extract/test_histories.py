@@ -11,7 +11,6 @@ import os
 from collections import Counter
 from datetime import datetime, timedelta, timezone
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -135,6 +134,7 @@ def play(history: dict) -> tuple[list[str], bool]:
                         marks["deleted_since"] = page.deleted_bookmark or marks["deleted_since"]
                 except PagingError:
                     gave_up = True
+                    assert plan, "gave up although nothing changed"
                 for kind in world.in_chain:
                     coverage[changes.summary.strategy, history["token"], kind] += 1
                 world.in_chain.clear()

@@ -28,7 +28,7 @@ SORT_FAKED = {"sort": "ignored, echoed"}
     ],
 )
 @pytest.mark.parametrize("zone", ["America/Los_Angeles", "Asia/Kolkata"])
-def test_a_full_read_is_complete_all_the_same(
+def test_a_full_read_is_complete_all_the_same(  # noqa: PLR0917 - fixtures and parameters
     account, copy_of, caplog, switches, strategy, reason, zone
 ):
     """The copy equals the store, and one line names the strategy and the reason."""
@@ -42,9 +42,7 @@ def test_a_full_read_is_complete_all_the_same(
     assert reason is None or (strategy in lines[0] and reason in lines[0])
 
 
-@pytest.mark.parametrize(
-    "switches", [{}, HEADER_IGNORED, MISREAD, BOGUS, SORT_IGNORED, SORT_FAKED]
-)
+@pytest.mark.parametrize("switches", [{}, HEADER_IGNORED, MISREAD, BOGUS, SORT_IGNORED, SORT_FAKED])
 def test_bookmarks_of_one_strategy_hold_for_another(account, copy_of, switches):
     """A bookmark made while all was well is good when nothing is, and the other way round."""
     sim, client = account(sizes={"Contacts": 700})
