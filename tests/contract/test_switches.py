@@ -183,7 +183,7 @@ def test_every_switch_is_accounted_for():
 
 
 @pytest.mark.parametrize(("name", "value"), _cases())
-def test_a_flipped_switch_is_reported_and_nothing_else(  # noqa: PLR0917 - fixtures
+def test_a_flipped_switch_is_reported_and_nothing_else(
     name, value, account, examine, baseline, contents
 ):
     prepare = _of(PREPARE, name, value)
