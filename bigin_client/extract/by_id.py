@@ -49,7 +49,7 @@ class ById:
         for _ in range(MAX_WALKS + 1):
             if self._census.all_known(self._seen):
                 return
-            ids = self._ids()
+            ids = ids_of(self._source)
             unseen = sorted(ids - self._seen)
             if unseen:
                 yield Found(loose=[r for r in map(self._source.get, unseen) if self._wanted(r)])
@@ -78,24 +78,25 @@ class ById:
             return ids if chain.number > 1 or chain.went_empty else None
         raise too_fast(self._source.module)
 
-    def _ids(self) -> set[str]:
-        """Return the ids of one more pass, without the records."""
-        narrow = self._source.narrow()
-        for _ in range(MAX_WALKS):
-            chain = Chain(narrow)
-            ids: set[str] = set()
-            try:
-                while (page := chain.next()) is not None:
-                    ids.update(r.id for r in page.rows)
-            except RequestError as refusal:
-                if refusal.code not in STALE_TOKEN:
-                    raise
-                continue
-            return ids
-        raise too_fast(self._source.module)
-
     def _wanted(self, record: Record | None) -> TypeGuard[Record]:
         if record is None:
             return False
         time = time_of(record)
         return self._cutoff is None or time is None or time >= self._cutoff
+
+
+def ids_of(source: Source) -> set[str]:
+    """Return the ids of a module in one pass, without the records."""
+    narrow = source.narrow()
+    for _ in range(MAX_WALKS):
+        chain = Chain(narrow)
+        ids: set[str] = set()
+        try:
+            while (page := chain.next()) is not None:
+                ids.update(r.id for r in page.rows)
+        except RequestError as refusal:
+            if refusal.code not in STALE_TOKEN:
+                raise
+            continue
+        return ids
+    raise too_fast(source.module)

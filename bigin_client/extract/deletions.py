@@ -16,8 +16,7 @@ from datetime import datetime, timezone
 from typing import Final
 
 from bigin_client.errors import PagingError, RequestError
-from bigin_client.extract.rows import instant
-from bigin_client.extract.seek import number
+from bigin_client.extract.rows import instant, number
 from bigin_client.extract.source import Source
 from bigin_client.reply import Reply
 from bigin_client.types import Tombstone

@@ -10,12 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from bigin_client.errors import RequestError
+from bigin_client.extract.broken import BrokenAssumptionError
 from bigin_client.extract.chain import Chain
 from bigin_client.extract.found import Found, take
 from bigin_client.extract.known import Census
-from bigin_client.extract.newest import since
-from bigin_client.extract.rows import Row
-from bigin_client.extract.seek import MAX_WALKS, STALE_TOKEN, check_order, too_fast
+from bigin_client.extract.newest import since, sorts
+from bigin_client.extract.rows import Page, Row
+from bigin_client.extract.seek import (
+    MAX_WALKS,
+    SORT_NOT_APPLIED,
+    STALE_TOKEN,
+    check_order,
+    proves_sort,
+    too_fast,
+)
 from bigin_client.extract.source import Source
 from bigin_client.records import MODIFIED
 
@@ -38,6 +46,7 @@ class Descend:
         self._source = source
         self._cutoff = cutoff
         self._seen: dict[str, int | None] = {}
+        self._sorted = False
         self._census = Census(source, deleted)
 
     def run(self) -> Iterator[Found]:
@@ -65,13 +74,23 @@ class Descend:
         chain = Chain(self._source, sort_by=MODIFIED, sort_order="desc")
         while (page := chain.next()) is not None:
             check_order(page, "desc")
+            self._sorted = self._sorted or proves_sort(page)
             walk.note(since(page.rows, floor))
             yield take(chain, page, self._fresh(since(page.rows, floor)))
             oldest = page.last_time
-            if not page.more or (floor is not None and oldest is not None and oldest < floor):
+            if floor is not None and oldest is not None and oldest < floor:
+                self._make_sure(page)
+                break
+            if not page.more:
                 break
         walk.pages = chain.number
         walk.went_empty = chain.went_empty
+
+    def _make_sure(self, page: Page) -> None:
+        """Leave older rows out only if they really are what follows."""
+        if page.more and not self._sorted and not sorts(self._source, page):
+            raise BrokenAssumptionError(SORT_NOT_APPLIED, about_sort=True)
+        self._sorted = True
 
     def _front(self, newest: int | None) -> Iterator[Found]:
         """Read what came to the front while the chain was walked, until nothing new shows."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from bigin_client.errors import BiginError, NotFoundError, PagingError, RequestError, ScopeError
 from bigin_client.extract import bookmarks
+from bigin_client.extract.balance import Balance
 from bigin_client.extract.bookmarks import Bookmark
 from bigin_client.extract.broken import BrokenAssumptionError
 from bigin_client.extract.by_id import ById
@@ -52,7 +53,7 @@ class Extraction:
         sort_proved: bool = False,
         field_names: Callable[[], Iterable[str]] | None = None,
     ) -> None:
-        self._source = source
+        self.source = source
         self._deletes = deletes
         self._field_names = field_names
         start = bookmarks.parse(since, f"The bookmark of {source.module}")
@@ -73,7 +74,7 @@ class Extraction:
     @property
     def module(self) -> str:
         """API name of the module that is read."""
-        return self._source.module
+        return self.source.module
 
     def __iter__(self) -> Iterator[ChangePage]:
         """Yield pages of records, then of deletions."""
@@ -84,7 +85,7 @@ class Extraction:
             except (ScopeError, NotFoundError) as error:
                 if self._deleted_start is not None:
                     raise
-                self._warn(f"deletions cannot be read: {error}")
+                self.warn(f"deletions cannot be read: {error}")
         self.summary.complete = True
 
     # -- records ---------------------------------------------------------------------------
@@ -115,7 +116,7 @@ class Extraction:
         records = self._assembler.records(found)
         rows = found.rows + [Row(str(r["id"]), time_of(r)) for r in found.loose]
         for row in rows:
-            if row.time is None and self._source.modified:
+            if row.time is None and self.source.modified:
                 self.summary.null_cursors += 1
             if self._emitted is not None:
                 self._emitted.note(row.id, row.time)
@@ -130,7 +131,7 @@ class Extraction:
         return ChangePage(self.module, records, [], self._bookmark.text, None)
 
     def _note_first(self) -> None:
-        reply = self._source.first_reply
+        reply = self.source.first_reply
         if reply is not None:
             rows = [] if reply.is_empty else read_page(reply, self.module).rows
             self._bookmark.first_reply(reply, rows)
@@ -139,7 +140,7 @@ class Extraction:
 
     def _found(self) -> Iterator[Found]:
         """Yield what the first strategy finds whose assumptions hold."""
-        if self._source.cvid:
+        if self.source.cvid:
             log.info(
                 "%s: the view is read whole each time; a record that leaves it is no deletion",
                 self.module,
@@ -165,7 +166,7 @@ class Extraction:
 
     def _strategies(self, failures: list[BiginError]) -> Iterator[Strategy]:
         """Yield the strategies in their order; `failures` says what became of those before."""
-        source, cutoff = self._source, self._cutoff
+        source, cutoff = self.source, self._cutoff
         if source.modified and not source.cvid:
             expected: dict[str, int] = {}
             known: list[Row] = []
@@ -189,14 +190,14 @@ class Extraction:
                 expected, known = newest.expected(), newest.known()
             if not _about_sort(failures):
                 seek = Seek(source, cutoff, expected, known)
-                yield _Settled(seek, self._deleted_meanwhile, self.summary)
+                yield _Settled(seek, self, balance=cutoff is None and not source.pipeline_id)
                 if isinstance(failures[-1], RequestError) and self._drop_gone_fields():
                     failures.clear()
                     yield from self._strategies(failures)
                     return
             if not _about_sort(failures):
-                yield Descend(source, cutoff, self._deleted_meanwhile)
-        yield ById(source, cutoff, self._deleted_meanwhile)
+                yield Descend(source, cutoff, self.deleted_meanwhile)
+        yield ById(source, cutoff, self.deleted_meanwhile)
 
     def _no_way(self, failures: list[BiginError]) -> BiginError:
         if len(failures) == 1:
@@ -210,16 +211,16 @@ class Extraction:
             hint="Nothing was skipped silently; what was read so far is kept.",
         )
 
-    def _deleted_meanwhile(self) -> set[str] | None:
+    def deleted_meanwhile(self) -> set[str] | None:
         """Return the ids deleted since the read began; None: there is no feed to ask."""
-        first = self._source.first_reply
+        first = self.source.first_reply
         if first is None:
             return None
         moment = first.date or first.asked_at
         try:
-            found = DeletedFeed(self._source).read(int(moment.timestamp()) - CLOCK_SLACK)
+            found = DeletedFeed(self.source).read(int(moment.timestamp()) - CLOCK_SLACK)
         except (ScopeError, NotFoundError, RequestError):
-            self._source.has_feed = False
+            self.source.has_feed = False
             return None
         return {t["id"] for t in found}
 
@@ -230,10 +231,10 @@ class Extraction:
         if self._field_names is None:
             return False
         known = set(self._field_names())
-        gone = [n for n in self._source.types if n not in known and n[0] != "$" and n != "id"]
+        gone = [n for n in self.source.types if n not in known and n[0] != "$" and n != "id"]
         if gone:
             self._warn_gone(gone)
-            self._source.drop_fields(gone)
+            self.source.drop_fields(gone)
         return bool(gone)
 
     def _tell_gone_fields(self) -> None:
@@ -244,7 +245,7 @@ class Extraction:
             self._warn_gone(sorted(gone))
 
     def _warn_gone(self, names: list[str]) -> None:
-        self._warn(
+        self.warn(
             f"the account no longer has the field{'s' * (len(names) > 1)} {', '.join(names)}; "
             "discover again"
         )
@@ -258,12 +259,12 @@ class Extraction:
             ScopeError, NotFoundError: The connection may not read the feed, or there is none.
             PagingError: The feed cannot be followed to its end; what it showed was yielded.
         """
-        if not self._source.has_feed:
-            self._warn("there is no deleted feed: deletions show only when it is read in full")
+        if not self.source.has_feed:
+            self.warn("there is no deleted feed: deletions show only when it is read in full")
             return
-        if self._source.cvid or self._source.pipeline_id:
-            self._warn("the deleted feed is not filtered by views")
-        feed = DeletedFeed(self._source)
+        if self.source.cvid or self.source.pipeline_id:
+            self.warn("the deleted feed is not filtered by views")
+        feed = DeletedFeed(self.source)
         tombstones = feed.read(self._deleted_cutoff)
         if self._emitted is not None:
             restored = self._emitted.contradicted(tombstones)
@@ -298,7 +299,7 @@ class Extraction:
             return
         days = (began - self._deleted_start) // 86_400
         if days >= RETENTION_DAYS:
-            self._warn(
+            self.warn(
                 f"the last look at the deletions was {days} days ago, and the feed keeps them "
                 f"about {RETENTION_DAYS}: read the module in full and remove what it no longer "
                 "holds"
@@ -306,33 +307,37 @@ class Extraction:
 
     # -- summary -----------------------------------------------------------------------------
 
-    def _warn(self, text: str) -> None:
+    def warn(self, text: str) -> None:
+        """Note a line for a person, once."""
         line = f"{self.module}: {text}"
         if line not in self.summary.warnings:
             self.summary.warnings.append(line)
             log.warning("%s", line)
 
     def _count(self) -> None:
-        self.summary.requests = self._source.requests
-        self.summary.credits = self._source.credits
+        self.summary.requests = self.source.requests
+        self.summary.credits = self.source.credits
         self.summary.seconds = time.monotonic() - self._began_at
 
 
 class _Settled:
-    """Seek, and the second look at what its chains may have hidden."""
+    """Seek, the second look at what its chains may have hidden, and the count."""
 
-    def __init__(
-        self, seek: Seek, deleted: Callable[[], set[str] | None], summary: Summary
-    ) -> None:
+    def __init__(self, seek: Seek, extraction: Extraction, *, balance: bool) -> None:
         self.name = seek.name
         self._seek = seek
-        self._deleted = deleted
-        self._summary = summary
+        self._extraction = extraction
+        self._balance = balance
 
     def run(self) -> Iterator[Found]:
+        summary, source = self._extraction.summary, self._extraction.source
+        deleted = self._extraction.deleted_meanwhile
         yield from self._seek.run()
-        self._summary.sort_proved = self._summary.sort_proved or self._seek.sort_proved
-        yield from self._seek.settle(self._deleted)
+        summary.sort_proved = summary.sort_proved or self._seek.sort_proved
+        yield from self._seek.settle(deleted)
+        # A single page is one moment's truth; more than one is counted.
+        if self._balance and self._seek.pages > 1:
+            yield from Balance(self._seek, source, deleted, self._extraction.warn).run()
 
 
 def _about_sort(failures: list[BiginError]) -> bool:

@@ -50,21 +50,7 @@ class NewestPage:
         oldest = self.page.last_time
         if oldest is None or oldest >= self._cutoff:
             return False
-        return self.sort_proved or self._sorts(self.page)
-
-    def _sorts(self, newest: Page) -> bool:
-        """Find out with one more request whether the service sorts.
-
-        A page that comes by id looks sorted where no record was ever edited.
-        """
-        oldest = Chain(self._source, sort_by=MODIFIED, sort_order="asc").next()
-        if oldest is None or not oldest.rows:
-            return False
-        check_order(oldest, "asc")
-        first, last = oldest.rows[0].time, newest.last_time
-        self.sort_proved = proves_sort(oldest) or (
-            first is not None and last is not None and first < last
-        )
+        self.sort_proved = self.sort_proved or sorts(self._source, self.page)
         return self.sort_proved
 
     def expected(self) -> dict[str, int]:
@@ -88,3 +74,20 @@ def since(rows: list[Row], cutoff: int | None) -> list[Row]:
     if cutoff is None:
         return list(rows)
     return [r for r in rows if r.time is None or r.time >= cutoff]
+
+
+def sorts(source: Source, newest: Page) -> bool:
+    """Find out with one request whether the service sorts by Modified_Time.
+
+    A page that comes by id looks sorted where no record was ever edited.
+
+    Args:
+        source: What is read.
+        newest: The page that came for a descending sort.
+    """
+    oldest = Chain(source, sort_by=MODIFIED, sort_order="asc").next()
+    if oldest is None or not oldest.rows:
+        return False
+    check_order(oldest, "asc")
+    first, last = oldest.rows[0].time, newest.last_time
+    return proves_sort(oldest) or (first is not None and last is not None and first < last)

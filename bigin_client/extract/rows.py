@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -16,6 +16,9 @@ from bigin_client import timestamps
 from bigin_client.errors import PagingError
 from bigin_client.records import MODIFIED
 from bigin_client.reply import Reply
+
+#: Digits of a record id (bigin-api.md 1.4, [rec]).
+ID_DIGITS: Final = 19
 
 
 class Row(NamedTuple):
@@ -53,6 +56,13 @@ def instant(text: str) -> int | None:
         return int(timestamps.parse(text).timestamp())
     except ValueError:
         return None
+
+
+def number(record_id: str) -> int:
+    """Return an id as a number; one that is none (not known to happen) as a hash of it."""
+    if record_id.isdecimal() and len(record_id) <= ID_DIGITS:
+        return int(record_id)
+    return hash(record_id) & (1 << 63) - 1
 
 
 def to_text(seconds: int) -> str:

@@ -23,15 +23,13 @@ from bigin_client.errors import PagingError, RequestError
 from bigin_client.extract.broken import BrokenAssumptionError
 from bigin_client.extract.chain import Chain
 from bigin_client.extract.found import Found, take
-from bigin_client.extract.rows import Page, Row, instant
+from bigin_client.extract.rows import Page, Row, instant, number
 from bigin_client.extract.source import Source
 from bigin_client.records import MODIFIED
 
 SORT_NOT_APPLIED: Final = "the sort by Modified_Time is not applied"
 #: How often one second is walked again before the read is given up.
 MAX_WALKS: Final = 3
-#: Digits of a record id (bigin-api.md 1.4, [rec]).
-ID_DIGITS: Final = 19
 #: Seconds by which the Date header may differ from the clock behind Modified_Time.
 CLOCK_SLACK: Final = 60
 #: Refusals of a token that a fresh question mends (bigin-api.md section 6).
@@ -84,8 +82,14 @@ class Seek:
         self._ties: list[Tie] = []
         #: The service was seen to sort by Modified_Time.
         self.sort_proved = False
+        #: Fresh questions so far.
+        self.pages = 0
         #: Rows that were edited since the read began; None: since when is not known.
         self._recent: dict[str, int] = {}
+        #: Ids of the rows from before the read began, and of those since.
+        self._old: array[int] = array("Q")
+        self._late: set[int] = set()
+        self._all: set[int] | None = None
         #: The rows of the page before.
         self._before: list[Row] = []
         self._began: int | None = None
@@ -107,6 +111,7 @@ class Seek:
             header = self._header(self._floor)
             chain = self._ask(header)
             page = chain.next()
+            self.pages += 1
             self._look(chain, page, header)
             if page is None:
                 self._confirm(self._last_row, [])
@@ -239,7 +244,32 @@ class Seek:
                 del self._expected[row.id]
             if row.time is not None and (self._began is None or row.time >= self._began):
                 self._recent[row.id] = row.time
+                self._late.add(number(row.id))
+            else:
+                self._old.append(number(row.id))
         return fresh
+
+    def alive(self, gone: Iterable[str]) -> int:
+        """Return how many of the records handed over are not among those deleted since."""
+        deleted = {number(i) for i in gone}
+        twice = sum(1 for i in self._old if i in self._late)
+        ended = {i for i in self._old if i in deleted} | (self._late & deleted)
+        return len(self._old) + len(self._late) - twice - len(ended)
+
+    def knows(self, row: Row) -> bool:
+        """Whether this state of a record was handed over, as far as that is remembered."""
+        return row.time is None or self._seen.get(row.id) == row.time
+
+    def has_seen(self, record: int) -> bool:
+        """Whether a record was handed over in any state."""
+        if self._all is None:
+            self._all = self._late.union(self._old)
+        return record in self._all
+
+    def catch_up(self) -> Iterator[Found]:
+        """Hand over what has changed since the end."""
+        self._all = None
+        yield from self._advance()
 
     def _forget(self, floor: int | None) -> None:
         if floor is not None:
@@ -269,7 +299,7 @@ class Seek:
                     if beyond is not None or not page.more:
                         break
                     page = chain.next()
-                    self._check(page, self._header(time))
+                    self._check(page, chain.since)
                 whole = not chain.went_empty
             except RequestError as refusal:
                 if refusal.code not in STALE_TOKEN:
@@ -343,13 +373,6 @@ def too_fast(module: str) -> PagingError:
         f"{module}: records change faster than they can be read",
         hint="Run again; what was read so far is kept.",
     )
-
-
-def number(record_id: str) -> int:
-    """Return an id as a number; one that is none (not known to happen) as a hash of it."""
-    if record_id.isdecimal() and len(record_id) <= ID_DIGITS:
-        return int(record_id)
-    return hash(record_id) & (1 << 63) - 1
 
 
 def time_of(record: dict[str, object]) -> int | None:

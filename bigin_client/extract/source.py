@@ -105,6 +105,7 @@ class Source:
         sort_by: str | None = None,
         sort_order: SortOrder | None = None,
         since: int | None = None,
+        limit: int | None = None,
     ) -> ListQuery:
         """Return a question about the first, or another, field group."""
         return ListQuery(
@@ -115,7 +116,7 @@ class Source:
             modified_since=None if since is None else datetime.fromtimestamp(since, timezone.utc),
             cvid=self.cvid,
             pipeline_id=self.pipeline_id,
-            page_size=self.page_size,
+            page_size=limit or self.page_size,
         )
 
     def fetch(self, query: ListQuery, token: str | None = None) -> Reply:

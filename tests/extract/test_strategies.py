@@ -138,3 +138,23 @@ def test_a_team_pipeline_is_read_as_usual(account, copy_of):
     wanted = {r["id"] for r in sim.store.records("Pipelines") if r["Pipeline"]["id"] == pipeline}
     assert set(copy.rows) == wanted
     assert copy.summary.strategy == "seek"
+
+
+def test_a_row_that_no_page_showed_is_found_by_counting(account, copy_of, caplog):
+    """The service's count is compared after a full read; what is missing is read by id."""
+    sim, client = account(sizes={"Accounts": 700})
+    sim.faults.add("hide_rows", rows=(50, 60), match={"operation": "list"})
+    copy = copy_of(sim, client, "Accounts").read()
+    assert copy.differences() == []
+    assert any("2 records had not shown" in r.message for r in caplog.records)
+
+
+def test_without_the_count_a_full_read_is_as_good(account, copy_of):
+    """No scope for actions/count: nothing is lost by that."""
+    sim, client = account(sizes={"Accounts": 700})
+    sim.faults.add(
+        "status", status=403, code="NO_PERMISSION", times=None, match={"path": "*/actions/count"}
+    )
+    copy = copy_of(sim, client, "Accounts").read()
+    assert copy.differences() == []
+    assert copy.summary.complete
