@@ -391,7 +391,8 @@ class Transport:
             outcome = Outcome(fault=fault)
         sending.unclear |= outcome.may_have_been_processed
         action = decide(outcome, idempotent=request.idempotent)
-        if fault is None and request.keep_refusals and action is Action.RAISE:
+        failed = outcome.may_have_been_processed or (outcome.status or 0) >= 500  # noqa: PLR2004
+        if request.keep_refusals and action is Action.RAISE and not failed:
             action = Action.RETURN
         return _Try(reply, fault, action)
 

@@ -41,11 +41,17 @@ def _newest(exam: Examination) -> tuple[str, datetime]:
 
 
 def _since(
-    exam: Examination, module: str, when: datetime, offset: timezone = timezone.utc, page: int = 1
+    exam: Examination,
+    module: str,
+    when: datetime,
+    offset: timezone = timezone.utc,
+    *,
+    page: int = 1,
+    fresh: bool = False,
 ) -> Exchange:
     text = when.astimezone(offset).isoformat(timespec="seconds")
     params = {**_PAGE, "page": page} if page > 1 else _PAGE
-    return exam.get(module, params, headers={"If-Modified-Since": text})
+    return exam.get(module, params, headers={"If-Modified-Since": text}, fresh=fresh)
 
 
 def _zone(exam: Examination, module: str) -> tzinfo | None:
@@ -112,6 +118,8 @@ def header_past_the_end(exam: Examination) -> Finding:
     if _since(exam, module, edge).info.get("more_records"):
         raise NotCheckable("the newest second holds more than a page")
     asked = _since(exam, module, edge, page=2)
+    if asked.status == 304 and not _since(exam, module, edge, fresh=True).rows:
+        raise NotCheckable("the newest records are gone by now")
     return judged(asked.status == 204, asked.said, asked.said)
 
 

@@ -151,7 +151,7 @@ class Probe:
         cost: int = 1,
         scopes: bool = False,
     ) -> Exchange:
-        """Send one request and keep the answer. Anything but GET is sent at most once.
+        """Send one request and keep the answer. What may write is sent at most once.
 
         Raises:
             NotCheckable: The connection may not do this, and `scopes` is false.
@@ -165,7 +165,7 @@ class Probe:
             headers=headers,
             row_errors=True,
             keep_refusals=True,
-            idempotent=method == "GET",
+            idempotent=method == "GET" or path == "coql",
             cost=cost,
         )
         exchange = Exchange(
