@@ -38,6 +38,7 @@ class FieldType:
         kind: Name of the row: ``text``, ``number``, ``lookup``, …
         schema: JSON Schema of the values we emit.
         read: Turns the service's value, never None, into ours.
+        kept: Values of this type `read` returns as they are: they need not go through it.
         write: Turns an input row's value, never blank, into what goes on the wire; raises
             `field_writes.RefusedValueError` when that would lose something.
     """
@@ -46,6 +47,7 @@ class FieldType:
     schema: Schema
     read: Callable[[Any], Any]
     write: Callable[[Any, FieldFacts], Any]
+    kept: type | None = None
 
 
 def _text(value: object) -> str:
@@ -94,18 +96,16 @@ def _date(value: object) -> object:
 
 
 def _datetime(value: object) -> object:
-    text = str(value).strip()
-    if not text:
-        return None
     try:
-        return timestamps.normalise(text)
+        return timestamps.normalise(str(value))
     except ValueError:
         return None
 
 
 def _lookup(value: object) -> object:
     if isinstance(value, dict):
-        return {**value, "id": str(value["id"])} if value.get("id") is not None else value
+        known = value.get("id")
+        return value if known is None or isinstance(known, str) else {**value, "id": str(known)}
     # A bare id is a lookup without its name (bigin-api.md 1.2: Pipeline).
     return {"id": str(value)} if value != "" else None
 
@@ -137,13 +137,19 @@ _ARRAY_SCHEMA: Final[Schema] = {"type": ["array", "null"], "items": {}}
 
 _TEXT_SCHEMA: Final[Schema] = {"type": ["string", "null"]}
 
-TEXT: Final = FieldType("text", _TEXT_SCHEMA, _text, field_writes.text)
-PICKLIST: Final = FieldType("picklist", _TEXT_SCHEMA, _text, field_writes.choice)
-BIGINT: Final = FieldType("bigint", _TEXT_SCHEMA, _text, field_writes.big_integer)
-UNKNOWN: Final = FieldType("unknown", _TEXT_SCHEMA, _text, field_writes.text)
-INTEGER: Final = FieldType("integer", {"type": ["integer", "null"]}, _integer, field_writes.integer)
-NUMBER: Final = FieldType("number", {"type": ["number", "null"]}, _number, field_writes.number)
-BOOLEAN: Final = FieldType("boolean", {"type": ["boolean", "null"]}, _boolean, field_writes.boolean)
+TEXT: Final = FieldType("text", _TEXT_SCHEMA, _text, field_writes.text, str)
+PICKLIST: Final = FieldType("picklist", _TEXT_SCHEMA, _text, field_writes.choice, str)
+BIGINT: Final = FieldType("bigint", _TEXT_SCHEMA, _text, field_writes.big_integer, str)
+UNKNOWN: Final = FieldType("unknown", _TEXT_SCHEMA, _text, field_writes.text, str)
+INTEGER: Final = FieldType(
+    "integer", {"type": ["integer", "null"]}, _integer, field_writes.integer, int
+)
+NUMBER: Final = FieldType(
+    "number", {"type": ["number", "null"]}, _number, field_writes.number, Decimal
+)
+BOOLEAN: Final = FieldType(
+    "boolean", {"type": ["boolean", "null"]}, _boolean, field_writes.boolean, bool
+)
 DATE: Final = FieldType(
     "date", {"type": ["string", "null"], "format": "date"}, _date, field_writes.date
 )
@@ -159,8 +165,9 @@ OBJECT: Final = FieldType(
     {"type": ["object", "null"], "additionalProperties": True},
     _object,
     field_writes.mapping,
+    dict,
 )
-ARRAY: Final = FieldType("array", _ARRAY_SCHEMA, _array, field_writes.sequence)
+ARRAY: Final = FieldType("array", _ARRAY_SCHEMA, _array, field_writes.sequence, list)
 STRINGS: Final = FieldType(
     "strings",
     {"type": ["array", "null"], "items": {"type": ["string", "null"]}},

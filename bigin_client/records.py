@@ -126,15 +126,20 @@ def reader_of(types: Mapping[str, field_types.FieldType]) -> Callable[[Record], 
     ``id`` first, then exactly the given fields: a value that the service left out is null, and
     a parent's module ``Deals`` becomes ``Pipelines`` (bigin-api.md 1.4).
     """
-    rows = [(n, t.read) for n, t in types.items() if n != "id" and n not in PARENT_KEYS]
+    rows: list[tuple[str, Callable[[Any], Any], type | None]] = [("id", str, str)]
+    rows += [(n, t.read, t.kept) for n, t in types.items() if n != "id" and n not in PARENT_KEYS]
     parents = [n for n in types if n in PARENT_KEYS]
 
     def read(raw: Record) -> Record:
-        record: Record = {"id": str(raw["id"])}
         get = raw.get
-        for name, convert in rows:
-            value = get(name)
-            record[name] = None if value is None else convert(value)
+        # Most values are null or what they should be: no call for those.
+        record: Record = {
+            name: value if (value := get(name)) is None or type(value) is kept else convert(value)
+            for name, convert, kept in rows
+        }
+        if record["id"] is None:
+            msg = "id"
+            raise KeyError(msg)
         for name in parents:
             record[name] = _parent_module(raw, name)
         return record
@@ -243,6 +248,10 @@ class Records:
             for group in groups
         )
         read = reader(chosen)
+        if not others:
+            for page in self.pages(first):
+                yield from map(read, page)
+            return
         rest = [self.pages(q) for q in others]
         for page in self.pages(first):
             parts = [next(pages, []) for pages in rest]

@@ -10,9 +10,17 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import functools
+import re
 from email.utils import parsedate_to_datetime
+from typing import Final
 
 UTC = dt.timezone.utc
+
+#: ``2026-10-09T19:00:00+03:00``: what the service sends.
+_LENGTH: Final = 25
+_MINUTES: Final = frozenset(f":{m:02d}:{s:02d}" for m in range(60) for s in range(60))
+_WHOLE_HOURS: Final = re.compile(r"[+-][0-9]{2}:00", re.ASCII)
 
 
 def parse(value: str) -> dt.datetime:
@@ -35,7 +43,11 @@ def parse(value: str) -> dt.datetime:
         moment = _parse_loosely(text)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        msg = "not within the years 1 to 9999"
+        raise ValueError(msg) from None
 
 
 def _parse_loosely(text: str) -> dt.datetime:
@@ -58,7 +70,29 @@ def from_seconds(seconds: int) -> str:
 
 def normalise(value: str) -> str:
     """Return the UTC form of a time in any offset; a fraction of a second is cut off."""
+    minutes = value[13:19]
+    if len(value) == _LENGTH and minutes in _MINUTES:
+        # The service's own form. Hours repeat from record to record, so they are kept.
+        hour = _utc_hour(value[:13], value[19:])
+        if hour is not None:
+            return f"{hour}{minutes}+00:00"
     return to_text(parse(value))
+
+
+@functools.lru_cache(maxsize=65_536)
+def _utc_hour(hour: str, offset: str) -> str | None:
+    """Return an hour in UTC, None unless the offset is one of whole hours.
+
+    Args:
+        hour: ``2026-10-09T19``.
+        offset: ``+03:00``.
+    """
+    if not _WHOLE_HOURS.fullmatch(offset):
+        return None
+    try:
+        return to_text(dt.datetime.fromisoformat(f"{hour}:00:00{offset}"))[:13]
+    except (ValueError, OverflowError):
+        return None
 
 
 def from_http_date(value: str | None) -> dt.datetime | None:

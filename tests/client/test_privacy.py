@@ -193,7 +193,7 @@ def test_other_programs_log_lines_are_left_alone():
 
 def test_an_error_carries_no_cause_that_holds_the_query():
     """`raise … from None` hides a cause from people, not from programs: there must be none."""
-    wanted = "".join(["plan", "ted"])
+    wanted = "planted"
     given = Settings(
         api_key="planted-key",
         base_url="http://127.0.0.1:9",
