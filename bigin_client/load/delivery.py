@@ -138,7 +138,10 @@ class Delivery:
             self._handle(reply)
         for unclear in self._settler.pending:
             for item in unclear.items:
-                self._unknown(item, "the reply was lost, and the load stopped before looking")
+                # Its intent stays in the journal: the next run looks.
+                self._unknown(
+                    item, "the reply was lost, and the load stopped before looking", for_good=False
+                )
         self._settler.pending = []
         for item in [i for items in self._waiting.values() for i in items]:
             self._loader.leave(item.row)
@@ -368,11 +371,11 @@ class Delivery:
             self._unknown(item, "the reply was lost, and a record made meanwhile may be its own")
         self._write_journal()
 
-    def _unknown(self, item: Item, reason: str) -> None:
+    def _unknown(self, item: Item, reason: str, *, for_good: bool = True) -> None:
         self._end(item)
-        if item.row.key and item.kind == "insert" and self._loader.inserts:
+        if item.row.key and item.kind == "insert" and (self._loader.inserts or not for_good):
             self._to_note.pop(item.row.key, None)
-            if self._journal is not None:
+            if self._journal is not None and for_good:
                 self._journal.unknown([item.row.key])
         self._loader.refuse(
             item.row, Refusal("OUTCOME_UNKNOWN", reason, id=item.record_id, unknown=True)

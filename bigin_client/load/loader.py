@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from bigin_client import field_types
-from bigin_client.errors import BiginError, CancelledError, SettingsError
+from bigin_client.errors import BiginError, SettingsError
 from bigin_client.field_types import FieldType
 from bigin_client.journal import StreamJournal
 from bigin_client.load import inserting, keys
@@ -87,6 +87,10 @@ class Loader:
         self.failure: BiginError | None = None
         self._rows: list[Row] = []
         self._done: list[RowOutcome] = []
+        #: Rows that are to be written and have no outcome yet, by number.
+        self._queued: dict[int, Row] = {}
+        #: Rows being worked on: after a failure, those without a place are left.
+        self._in_hand: list[Row] = []
         self._fields = run.metadata.fields(module.api_name)
         self._binding = Binding(module.api_name, self._fields, options.fields)
         self._key: keys.MatchKey | None = None
@@ -249,6 +253,8 @@ class Loader:
             handled=handled,
             tag=row.tag,
         )
+        row.is_placed = True
+        self._queued.pop(row.number, None)
         self._done.append(found)
         self.run.record(self, row, found)
 
@@ -289,8 +295,6 @@ class Loader:
             return
         try:
             work()
-        except CancelledError:
-            raise
         except BiginError as error:
             self.interrupt(error)
 
@@ -300,9 +304,16 @@ class Loader:
             return
         if self._delivery is not None:
             self._delivery.give_up()
-        rows, self._rows = self._rows, []
-        for row in rows:
-            self.leave(row)
+        for row in list(self._queued.values()):
+            if row.attempts:
+                reason = "it was sent, and the load stopped before its outcome was known"
+                self.refuse(row, Refusal("OUTCOME_UNKNOWN", reason, unknown=True))
+            else:
+                self.leave(row)
+        for row in [*self._in_hand, *self._rows]:
+            if not row.is_placed:
+                self.leave(row)
+        self._in_hand, self._rows = [], []
         if self._parking is not None:
             for parked in self._parking.take_all(CHUNK):
                 for row in parked:
@@ -392,7 +403,8 @@ class Loader:
 
     def _shape(self, shaper: Shaper) -> list[Row]:
         """Check the rows of the chunk; refused and ignored ones end here."""
-        rows, self._rows = self._rows, []
+        rows = self._in_hand = self._rows
+        self._rows = []
         ready = []
         ignore = self.options.on_delete == "ignore" and self.options.mode != "delete"
         for row in rows:
@@ -443,6 +455,7 @@ class Loader:
             if self._parking is None:
                 self._parking = Parking()
                 log.info("%s: rows wait for records of other streams", self.stream)
+            row.is_placed = True
             self._parking.add(row)
         return ready
 
@@ -450,6 +463,7 @@ class Loader:
         if self._parking is None or not self._parking.count:
             return
         for rows in self._parking.take_all(CHUNK):
+            self._in_hand = rows
             ready = self._resolve(rows, final=final)
             if self._index is not None:
                 self._read_account(ready)
@@ -462,7 +476,6 @@ class Loader:
             # A row waits while its key is in a batch whose outcome is not known.
             delivery.settle_busy()
             if self.has_stopped:
-                self._rows = rows
                 return
         if self.inserts:
             current = inserting.admit(self, rows, self._journal, index)
@@ -482,6 +495,8 @@ class Loader:
             decision = planner.decide_blindly(row) if blind else planner.decide(row, matches)
             if isinstance(decision, Item):
                 planned[decision.kind] = planned.get(decision.kind, 0) + 1
+                row.is_placed = True
+                self._queued[row.number] = row
                 delivery.enqueue(decision)
             else:
                 self.end_row(row, decision)

@@ -49,6 +49,7 @@ class Row:
         is_deletion: The row says that its record was deleted at the source.
         attempts: How often it was sent.
         natural_keys: Lookup field → natural key of its record, until that is found.
+        is_placed: It has its outcome, or is queued or parked: a failure elsewhere cannot lose it.
     """
 
     number: int
@@ -62,6 +63,7 @@ class Row:
     is_deletion: bool = False
     attempts: int = 0
     natural_keys: dict[str, Any] = field(default_factory=dict, repr=False)
+    is_placed: bool = False
 
 
 class Shaper:

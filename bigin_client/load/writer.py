@@ -13,7 +13,17 @@ from typing import Any, Final
 from bigin_client import field_types
 from bigin_client.batches import Batches, RowResult, WriteKind
 from bigin_client.credits import of_write
-from bigin_client.errors import BiginError, RequestError, ServiceError
+from bigin_client.errors import (
+    AuthenticationError,
+    BiginError,
+    CreditsExhaustedError,
+    NotFoundError,
+    RateLimitedError,
+    RequestError,
+    ScopeError,
+    ServiceError,
+    SettingsError,
+)
 from bigin_client.load.rows import Refusal, Row
 from bigin_client.transport import Transport
 
@@ -23,6 +33,17 @@ log = logging.getLogger(__name__)
 TRANSIENT: Final = frozenset({"INTERNAL_ERROR", "INTERNAL_SERVER_ERROR", "TOO_MANY_REQUESTS"})
 #: Fields whose values name a module: the service says Deals (bigin-api.md 1.4).
 _PARENT_KEYS: Final = ("$related_module", "$se_module")
+
+
+#: Refusals before anything was done.
+_NOT_PROCESSED: Final = (
+    AuthenticationError,
+    CreditsExhaustedError,
+    NotFoundError,
+    RateLimitedError,
+    ScopeError,
+    SettingsError,
+)
 
 
 class Fate(enum.Enum):
@@ -162,7 +183,10 @@ class Writer:
             failure = None if unclear and kind == "insert" else error
             return BatchReply([Sent(i, fate) for i in items], started, failure)
         except BiginError as error:
-            return BatchReply([Sent(i, Fate.NOT_SENT) for i in items], started, error)
+            # Anything but a plain refusal may hide that the request had been sent.
+            unclear = not isinstance(error, _NOT_PROCESSED) and not 400 <= (error.status or 0) < 500  # noqa: PLR2004
+            fate = Fate.UNCLEAR if unclear else Fate.NOT_SENT
+            return BatchReply([Sent(i, fate) for i in items], started, error)
         return BatchReply(
             [
                 Sent(item, Fate.ANSWERED if result.answered else Fate.UNCLEAR, result)
