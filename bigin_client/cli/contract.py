@@ -5,14 +5,14 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
-from typing import Final
+from typing import Final, TextIO
 
 import click
 
 from bigin_client import console
 from bigin_client.cli.context import Context, plain, print_json
 from bigin_client.client import BiginClient
-from bigin_client.contract import Finding, Report, Statement, Verdict, run
+from bigin_client.contract import NEEDS_WRITES, Finding, Report, Statement, Verdict, run
 from bigin_client.errors import BiginError
 
 #: Upper bounds of what an examination sends and spends; a test holds them.
@@ -30,7 +30,7 @@ def examine(context: Context, *, allow_writes: bool, yes: bool) -> int:
     Statements that do not hold are findings, no failure: the exit code is 0.
     """
     with context.client() as client:
-        _say(_costs(allow_writes=allow_writes))
+        _say(textwrap.fill(_costs(allow_writes=allow_writes), _width(sys.stderr)))
         if allow_writes and not yes:
             _ask(client)
         report = Report()
@@ -78,11 +78,17 @@ def _ask(client: BiginClient) -> None:
     )
 
 
+def _width(stream: TextIO) -> int:
+    return shutil.get_terminal_size().columns if stream.isatty() else 10_000
+
+
 def _say(text: str) -> None:
     click.echo(text, err=True)
 
 
 def _show(statement: Statement, finding: Finding) -> None:
+    if finding.observed == NEEDS_WRITES:
+        return  # counted at the end
     refuted = finding.verdict is Verdict.REFUTED
     word = finding.verdict.value.upper() if refuted else finding.verdict.value
     _print(f"{word:<15}{statement.number:<14}", statement.text)
@@ -93,7 +99,7 @@ def _show(statement: Statement, finding: Finding) -> None:
 
 
 def _print(head: str, text: str) -> None:
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
+    width = _width(sys.stdout)
     click.echo(
         textwrap.fill(
             plain(text),
@@ -108,4 +114,10 @@ def _print(head: str, text: str) -> None:
 def _summary(report: Report) -> None:
     counts = ", ".join(f"{report.count(v)} {v.value}" for v in Verdict)
     click.echo()
+    for statement, finding in report.findings:
+        if finding.verdict is Verdict.REFUTED:
+            _print(f"refuted: {statement.number:<14}", f"{statement.text}: {finding.observed}")
+    unasked = sum(f.observed == NEEDS_WRITES for _, f in report.findings)
+    if unasked:
+        click.echo(f"{unasked} of the statements not checkable need --allow-writes")
     click.echo(f"{counts}; {report.requests} requests, {report.credits} credits")

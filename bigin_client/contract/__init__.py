@@ -20,10 +20,10 @@ from bigin_client.contract import (  # isort: skip
     waits,
     limits,
 )
-from bigin_client.contract.runner import Report, run
+from bigin_client.contract.runner import NEEDS_WRITES, Report, run
 from bigin_client.contract.statements import STATEMENTS, Finding, Statement, Verdict
 
-__all__ = ["STATEMENTS", "Finding", "Report", "Statement", "Verdict", "run"]
+__all__ = ["NEEDS_WRITES", "STATEMENTS", "Finding", "Report", "Statement", "Verdict", "run"]
 
 _ = (
     account_checks,

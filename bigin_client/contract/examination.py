@@ -236,7 +236,7 @@ class Examination:
     def made(self) -> Workshop:
         """The workshop of an examination that may write."""
         if self.workshop is None:
-            raise NotCheckable("needs --allow-writes")
+            raise NotCheckable("no records may be made")
         return self.workshop
 
     def holds(self, number: str) -> bool:

@@ -20,6 +20,7 @@ from bigin_client.paging import PAGE_SIZE
 from bigin_client.records import MODIFIED
 
 _PAGE: Final[dict[str, Any]] = {"fields": MODIFIED, "per_page": PAGE_SIZE}
+_NEWEST: Final = {**_PAGE, "sort_by": MODIFIED, "sort_order": "desc"}
 _SECOND: Final = timedelta(seconds=1)
 #: Read as another place's own time, an instant written with these is in the future, or past.
 _FAR_EAST: Final = timezone(timedelta(hours=14))
@@ -29,7 +30,7 @@ _FAR_WEST: Final = timezone(timedelta(hours=-12))
 def _newest(exam: Examination) -> tuple[str, datetime]:
     """Return a module and its newest Modified_Time, such that older records exist."""
     module = exam.main(2)
-    asked = exam.get(module, {**_PAGE, "sort_by": MODIFIED, "sort_order": "desc"})
+    asked = exam.get(module, _NEWEST)
     times = [timestamps.parse(r[MODIFIED]) for r in asked.rows if r.get(MODIFIED)]
     if not times:
         raise NotCheckable(f"no Modified_Time: {asked.said}")
@@ -56,7 +57,8 @@ def _since(
 
 def _zone(exam: Examination, module: str) -> tzinfo | None:
     """Return the offset in which the account writes its times."""
-    return datetime.fromisoformat(str(exam.rows(module)[0][MODIFIED])).tzinfo
+    text = str(exam.rows(module)[0][MODIFIED]).replace("Z", "+00:00")
+    return datetime.fromisoformat(text).tzinfo
 
 
 def _times(asked: Exchange) -> list[datetime]:
@@ -67,7 +69,8 @@ def _times(asked: Exchange) -> list[datetime]:
 def header_honoured(exam: Examination) -> Finding:
     """Three requests: the newest records, and those since a second before, in two offsets.
 
-    Where nothing comes, a fourth asks since the year 2000.
+    Where nothing comes, a fourth asks since the year 2000, and a fifth whether the newest
+    record is still the same.
     """
     module, newest = _newest(exam)
     edge = newest - _SECOND
@@ -82,6 +85,8 @@ def header_honoured(exam: Examination) -> Finding:
     if any(t <= edge for t in _times(plain)):
         return refuted("ignored: older records came", *said)
     found = newest in _times(plain), newest in _times(eastern)
+    if not all(found) and newest not in _times(exam.get(module, _NEWEST, fresh=True)):
+        raise NotCheckable("the newest record is another one by now")
     if not any(found):
         ancient = _since(exam, module, datetime(2000, 1, 1, tzinfo=timezone.utc))
         what = "the time is misread" if ancient.rows else f"always {ancient.status}"

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from bigin_client.client import BiginClient
 from bigin_client.contract.examination import Examination, why
@@ -32,6 +32,9 @@ from bigin_client.errors import (
 
 #: These end the examination: nothing that is asked afterwards would be answered.
 _FATAL = (AuthenticationError, CancelledError, ConnectionUnavailableError, CreditsExhaustedError)
+
+#: Why a statement was not asked where nothing may be written.
+NEEDS_WRITES: Final = "needs --allow-writes"
 
 
 @dataclass
@@ -134,6 +137,9 @@ def _finding(exam: Examination, item: Statement, report: Report) -> Finding:
         reason = why(error)
     except BiginError as error:
         reason = f"no answer: {why(error)}"
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # A service that answers otherwise than any document says must not end the examination.
+        reason = f"a reply of an unexpected form ({type(error).__name__} in {item.check.__name__})"
     return Finding(Verdict.NOT_CHECKABLE, reason)
 
 
@@ -144,6 +150,6 @@ def _obstacle(exam: Examination, item: Statement, report: Report) -> str:
     if report.stopped_by is not None:
         return f"stopped earlier: {why(report.stopped_by)}"
     if item.writes and exam.workshop is None:
-        return "needs --allow-writes"
+        return NEEDS_WRITES
     broken = [number for number in item.depends if not exam.holds(number)]
     return f"rests on {', '.join(broken)}, not confirmed" if broken else ""

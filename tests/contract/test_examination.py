@@ -56,6 +56,7 @@ def test_an_account_as_documented_refutes_nothing(account, examine, contents):
         assert report.credits == sim.credits_used - spent
     assert of(report, Verdict.REFUTED) == set()
     assert of(report, Verdict.NOT_CHECKABLE) == never() | NOT_HERE
+    assert not [f for _, f in report.findings if "unexpected form" in f.observed]
     assert report.left_behind == []
     assert report.requests <= command.WRITE_REQUESTS
     assert report.credits <= command.WRITE_CREDITS
@@ -252,11 +253,14 @@ def test_the_command_shows_what_does_not_hold(account, environment):
         told = _command(environment, sim, "--json")
     assert shown.returncode == told.returncode == 0
     lines = shown.stdout.splitlines()
+    assert not [line for line in lines if "11.7b" in line]
     at = next(i for i, line in enumerate(lines) if line.startswith("REFUTED"))
     assert "9.16" in lines[at]
     assert "served as 200" in lines[at + 1]
     assert sum(line.startswith("REFUTED") for line in lines) == 1
     assert "1 refuted" in lines[-1]
+    assert "need --allow-writes" in lines[-2]
+    assert lines[-3].startswith("refuted: 9.16")
     report = json.loads(told.stdout)
     assert [s["number"] for s in report["statements"] if s["verdict"] == "refuted"] == ["9.16"]
     assert report["summary"]["refuted"] == 1
