@@ -124,7 +124,12 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "hooks": _modules("hooks", "bigin"),
-        "operators": _modules("operators", "extract", "load", "modules"),
+        "operators": _modules(
+            "operators", "connections", "delete", "extract", "load", "modules", "records"
+        ),
+        "sensors": _modules("sensors", "changes", "connection", "record"),
+        "triggers": _modules("triggers", "changes", "connection", "record"),
+        "extra-links": [f"{_PACKAGE}.links.BiginModuleLink"],
         "config": {
             "bigin": {
                 "description": "Defaults of all Bigin connections; a connection's own extra "

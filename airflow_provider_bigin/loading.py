@@ -59,7 +59,11 @@ class RowSource(Protocol):
 
 @dataclass(frozen=True)
 class Files:
-    """Files and limits of a load; see the operators' arguments."""
+    """Files and limits of a load; see the operators' arguments.
+
+    Attributes:
+        keep_ids: Say in the summary which record each row became, None for a refused one.
+    """
 
     rejects_path: str | None = None
     max_rejects: int | str = 0
@@ -67,6 +71,7 @@ class Files:
     outcomes_path: str | None = None
     journal_path: str | None = None
     dry_run: bool = False
+    keep_ids: bool = False
 
 
 @dataclass
@@ -80,6 +85,7 @@ class Progress:
         rejects_by_code: Of those rows.
         refused: Positions of refused rows; None: more than are remembered.
         finished: The input was read to its end.
+        ids: Record of each row, by position; only for a few rows, and when asked for.
         requests, credits, predicted, seconds: Of earlier tries.
     """
 
@@ -89,6 +95,7 @@ class Progress:
     rejects_by_code: Counter[str] = field(default_factory=Counter)
     refused: list[tuple[int, str, str]] | None = field(default_factory=list)
     finished: bool = False
+    ids: dict[str, str | None] = field(default_factory=dict)
     requests: int = 0
     credits: int = 0
     predicted: int = 0
@@ -336,7 +343,7 @@ class Load:
         for position in range(progress.position + 1, last + 1):
             if position not in done or not done[position].handled:
                 break
-            progress.count(position, self._of_all_tries(done[position]))
+            self._count(progress, position, self._of_all_tries(done[position]))
             progress.position = position
         self._save(progress)
         if self._journal is not None and progress.position == last:
@@ -381,7 +388,12 @@ class Load:
         progress.refused = [r for r in progress.refused or () if r[0] not in handled]
         for position, outcome in handled.items():
             progress.uncount(*again[position])
-            progress.count(position, outcome)
+            self._count(progress, position, outcome)
+
+    def _count(self, progress: Progress, position: int, row: RowOutcome) -> None:
+        progress.count(position, row)
+        if self._files.keep_ids:
+            progress.ids[str(position)] = None if row.is_refusal else row.id
 
     def _say(self, position: int) -> None:
         if self._clock() - self._said >= _PROGRESS:
@@ -406,6 +418,7 @@ class Load:
             "rejects_path": self._files.rejects_path,
             "plan_path": self._files.plan_path,
             "outcomes_path": self._files.outcomes_path,
+            **({"ids": list(progress.ids.values())} if self._files.keep_ids else {}),
             "finished_at": timestamps.to_text(timestamps.now()),
         }
 

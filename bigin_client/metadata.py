@@ -184,6 +184,11 @@ class Metadata:
                 }
             return self._modules
 
+    @property
+    def has_modules(self) -> bool:
+        """Whether the modules have been read, so that asking for one sends nothing."""
+        return self._modules is not None
+
     def module(self, name: str) -> Module:
         """Return a module by API name, whatever the case, or by a usual name (``companies``).
 

@@ -85,10 +85,11 @@ class BiginHook(BaseHook):
     def get_conn(self) -> BiginClient:
         """Return the client; the Airflow connection is read once per hook."""
         if self._client is None:
-            self._client = self._new_client()
+            self._client = self.new_client()
         return self._client
 
-    def _new_client(self, **over: Any) -> BiginClient:
+    def new_client(self, **over: Any) -> BiginClient:
+        """Return a client of the caller's own; `over` comes before the connection's settings."""
         given = {
             "connection_id": self.connection_id,
             "requests_per_second": self.requests_per_second,
@@ -114,7 +115,7 @@ class BiginHook(BaseHook):
 
         try:
             timeout = min(self.request_timeout or _TEST_TIMEOUT, _TEST_TIMEOUT)
-            with self._new_client(request_timeout=timeout, max_wait=_TEST_MAX_WAIT) as client:
+            with self.new_client(request_timeout=timeout, max_wait=_TEST_MAX_WAIT) as client:
                 return True, checks.check_connection(client)
         except BiginError as error:
             return False, str(error)
@@ -122,6 +123,17 @@ class BiginHook(BaseHook):
             return False, f"Unexpected {type(error).__name__}; see the log of the API server"
 
     # -- reads -----------------------------------------------------------------------------
+
+    def module_url(self, module: str) -> str | None:
+        """Return the address of a module in Bigin's own pages, None when it is not known.
+
+        Nothing is sent for it. Source: ``web_link`` of ``settings/modules`` (bigin-api.md
+        section 2, [rec]).
+        """
+        if self._client is None or not self._client.metadata.has_modules:
+            return None
+        link = self._client.metadata.module(module).raw.get("web_link")
+        return link if isinstance(link, str) and link.startswith("https://") else None
 
     def list_modules(self) -> list[str]:
         """Return the API names of the account's modules that the API serves, parents first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -79,4 +80,7 @@ def edition(org: Mapping[str, Any]) -> str:
 
 
 def _of_layer(layer: str, error: BiginError) -> BiginError:
-    return BiginError(f"{layer}: {error}")
+    """Return the error with the layer before its message; its class stays."""
+    named = copy.copy(error)
+    named.message = f"{layer}: {error.message}"
+    return named

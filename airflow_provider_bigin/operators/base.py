@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +12,7 @@ from airflow.providers.common.compat.sdk import BaseOperator, Context
 
 from airflow_provider_bigin.failures import BIGIN_RETRY_POLICY, as_task_failure
 from airflow_provider_bigin.hooks.bigin import BiginHook
+from airflow_provider_bigin.links import BIGIN_URL, URL_KEY, BiginModuleLink
 from bigin_client.errors import BiginError
 
 
@@ -25,6 +27,7 @@ class BiginOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("bigin_conn_id", "connection_id")
+    operator_extra_links = (BiginModuleLink(),)
     ui_color = "#dff2e1"
 
     def __init__(
@@ -63,7 +66,17 @@ class BiginOperator(BaseOperator):
                 raise
             raise failure from error.__cause__
         finally:
+            self._push_link(context)
             self.hook.close()
+
+    def _push_link(self, context: Context) -> None:
+        """Push what `BiginModuleLink` opens."""
+        module = getattr(self, "module", None)
+        if module:
+            url = None
+            with suppress(BiginError):
+                url = self.hook.module_url(module)
+            context["ti"].xcom_push(key=URL_KEY, value=url or BIGIN_URL)
 
     @abstractmethod
     def perform(self, context: Context) -> Any:

@@ -60,6 +60,8 @@ class BiginLoadOperator(BiginOperator):
         "checkpoint_path",
         "options",
     )
+    #: Whether the summary, and XCom ``ids``, say which record each row became.
+    keep_ids = False
     template_fields_renderers = {"fields": "json", "lookups": "json", "options": "json"}  # noqa: RUF012 - Airflow's form
 
     def __init__(
@@ -100,7 +102,7 @@ class BiginLoadOperator(BiginOperator):
         self.run_workflows = run_workflows
         self.options = options
 
-    def source(self) -> RowSource:
+    def source(self, context: Context) -> RowSource:
         """Return the input."""
         raise NotImplementedError
 
@@ -132,6 +134,7 @@ class BiginLoadOperator(BiginOperator):
                 outcomes_path=self.outcomes_path,
                 journal_path=self.journal_path,
                 dry_run=self.is_dry_run,
+                keep_ids=self.keep_ids,
             ),
             stream=f"{self.dag_id}.{self.task_id}",
             store=self._store(context),
@@ -139,7 +142,7 @@ class BiginLoadOperator(BiginOperator):
         )
         told: dict[str, Any] = {}
         try:
-            return load.run(self.source(), told.update)
+            return load.run(self.source(context), told.update)
         finally:
             if told:
                 self._announce(context, told)
@@ -154,6 +157,8 @@ class BiginLoadOperator(BiginOperator):
             counts or "nothing to do",
             "run" if summary["run_workflows"] else "not run",
         )
+        if self.keep_ids:
+            context["ti"].xcom_push(key="ids", value=summary["ids"])
         context["ti"].xcom_push(key="return_value", value=summary)
 
     def _store(self, context: Context) -> Store | None:
@@ -197,9 +202,53 @@ class BiginLoadFromFileOperator(BiginLoadOperator):
         self.format = format
         self.storage_conn_id = storage_conn_id
 
-    def source(self) -> RowSource:
+    def source(self, context: Context) -> RowSource:  # noqa: ARG002 - others name rows by it
         """Return the files."""
         from airflow_provider_bigin.files.reading import Input
 
         paths = [self.input_path] if isinstance(self.input_path, str) else list(self.input_path)
         return Input(paths, self.storage_conn_id, self.format)
+
+
+class BiginLoadFromSqlOperator(BiginLoadOperator):
+    """Load the rows of a query into a module, in chunks, from any SQL connection of Airflow.
+
+    A retry runs the query again: rows that are there already are found and left alone. Mode
+    ``insert`` needs ``options={"row_key": …}``.
+
+    :param sql: Query, or the name of a ``.sql`` file; templated.
+    :param sql_conn_id: Airflow connection of the database.
+    :param parameters: Of the query, as its driver takes them.
+    :param chunk_size: Rows fetched at a time.
+
+    See `BiginLoadOperator` for the other parameters.
+    """
+
+    template_fields: Sequence[str] = (*BiginLoadOperator.template_fields, "sql", "parameters")
+    template_ext: Sequence[str] = (".sql",)
+    template_fields_renderers = {  # noqa: RUF012 - Airflow's form
+        **BiginLoadOperator.template_fields_renderers,
+        "sql": "sql",
+        "parameters": "json",
+    }
+
+    def __init__(
+        self,
+        *,
+        sql: str,
+        sql_conn_id: str,
+        parameters: Any = None,
+        chunk_size: int = 1_000,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.sql = sql
+        self.sql_conn_id = sql_conn_id
+        self.parameters = parameters
+        self.chunk_size = chunk_size
+
+    def source(self, context: Context) -> RowSource:  # noqa: ARG002 - others name rows by it
+        """Return the query."""
+        from airflow_provider_bigin.files.sql import Query
+
+        return Query(self.sql_conn_id, self.sql, self.parameters, self.chunk_size)

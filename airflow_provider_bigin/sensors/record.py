@@ -1,0 +1,71 @@
+"""Wait for records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_bigin.sensors.base import BiginSensor
+from airflow_provider_bigin.triggers.record import BiginRecordTrigger
+
+if TYPE_CHECKING:
+    from airflow_provider_bigin.waiting import Look
+
+
+class BiginRecordSensor(BiginSensor):
+    """Wait until records match criteria, or until a record exists; returns the ids.
+
+    The search's index lags 10 to 20 seconds behind writes, and its ``equals`` is loose on text.
+
+    :param module: API name or alias.
+    :param criteria: ``(Field:operator:value)``, joined by ``and`` / ``or``; or
+    :param record_id: one record.
+    :param min_count: How many must match.
+    :param max_xcom_records: Most ids to return.
+
+    See `BiginSensor` for the other parameters.
+    """
+
+    template_fields: Sequence[str] = (
+        *BiginSensor.template_fields,
+        "module",
+        "criteria",
+        "record_id",
+    )
+
+    def __init__(
+        self,
+        *,
+        module: str,
+        criteria: str | None = None,
+        record_id: str | None = None,
+        min_count: int = 1,
+        max_xcom_records: int = 100,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.module = module
+        self.criteria = criteria
+        self.record_id = record_id
+        self.min_count = min_count
+        self.max_xcom_records = max_xcom_records
+
+    def look(self) -> Look:
+        """Return what to look for."""
+        return self.trigger().look()
+
+    def trigger(self, **kwargs: Any) -> BiginRecordTrigger:
+        """Return the trigger that looks for the same."""
+        return BiginRecordTrigger(
+            module=self.module,
+            criteria=self.criteria,
+            record_id=self.record_id,
+            min_count=self.min_count,
+            max_ids=self.max_xcom_records,
+            **kwargs,
+        )
+
+    def result(self, found: dict[str, Any]) -> list[str]:
+        """Return the ids."""
+        ids: list[str] = found["ids"]
+        return ids
