@@ -33,12 +33,15 @@ Row by row, for front ends that keep their own place in the input (STATE, checkp
 - ``RowOutcome.handled`` is False for rows whose turn never came because the load stopped: the
   saved place must stay before them. `LoadRun.stopped` and `Loader.failure` say why.
 - ``run.rejects_are_safe`` says whether a saved place may pass refused rows.
+- ``retry_rejects(client, path, RunOptions(dry_run=True), {})`` loads the rows of a rejects
+  file again; ``read_rejects`` reads one.
 - Streams into one module share what they know; ask `run.stream` for each by its own name.
 """
 
 from bigin_client.load.loader import Loader
 from bigin_client.load.options import LoadOptions, Lookup
 from bigin_client.load.results import LoadReport, Outcome, RowOutcome, StreamReport
+from bigin_client.load.retrying import read_rejects, retry_rejects
 from bigin_client.load.run import LoadRun, RunOptions, load_rows
 
 __all__ = [
@@ -52,4 +55,6 @@ __all__ = [
     "RunOptions",
     "StreamReport",
     "load_rows",
+    "read_rejects",
+    "retry_rejects",
 ]

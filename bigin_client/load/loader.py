@@ -11,9 +11,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from bigin_client import field_types
+from bigin_client import field_types, timestamps
 from bigin_client.errors import BiginError, SettingsError
 from bigin_client.field_types import FieldType
 from bigin_client.journal import StreamJournal
@@ -33,6 +34,7 @@ from bigin_client.load.settle import Settler
 from bigin_client.load.verify import Verifier
 from bigin_client.load.writer import Item, Writer
 from bigin_client.metadata import Field, Module
+from bigin_client.records import MODIFIED
 from bigin_client.types import Record
 
 if TYPE_CHECKING:
@@ -131,7 +133,12 @@ class Loader:
             check_strict(self._binding.dropped, self.stream, self.module.api_name)
 
     def add(
-        self, source: Mapping[str, Any], tag: object = None, *, row_key: str | None = None
+        self,
+        source: Mapping[str, Any],
+        tag: object = None,
+        *,
+        row_key: str | None = None,
+        unless_changed_since: datetime | None = None,
     ) -> list[RowOutcome]:
         """Take one row.
 
@@ -140,6 +147,7 @@ class Loader:
             tag: Given back with the row's outcome.
             row_key: Names the row within the input, where no column does; None: the columns
                 of the loader's `row_key` do.
+            unless_changed_since: Skip the row if its record was changed after this.
 
         Returns:
             The outcomes that became known meanwhile, of this and of earlier rows.
@@ -148,6 +156,7 @@ class Loader:
         self.report.rows += 1
         named = row_key if row_key is not None else row_key_of(source, self.row_key)
         row = Row(self.report.rows, source, tag, row_key=named)
+        row.unless_changed_since = unless_changed_since
         if limit is not None and row.number > limit:
             self.leave(row, "ROW_LIMIT", "limit_rows was reached")
         elif self.has_stopped:
@@ -491,6 +500,15 @@ class Loader:
         planned: dict[str, int] = {}
         for row in current:
             matches = found.get(row.key or b"", [])
+            if len(matches) == 1 and self._was_changed(row, matches[0]):
+                self.finish_row(
+                    row,
+                    Outcome.SKIPPED,
+                    record_id=matches[0].id,
+                    code="RECORD_CHANGED_SINCE",
+                    reason="its record was changed after the row was refused",
+                )
+                continue
             blind = self._blind and not matches and not row.is_deletion
             decision = planner.decide_blindly(row) if blind else planner.decide(row, matches)
             if isinstance(decision, Item):
@@ -508,6 +526,13 @@ class Loader:
             self.credits_predicted,
         )
         delivery.collect()
+
+    def _was_changed(self, row: Row, known: Known) -> bool:
+        if row.unless_changed_since is None:
+            return False
+        record = self.run.account.get(self.module.api_name, known.id, [MODIFIED])
+        when = record.get(MODIFIED) if record is not None else None
+        return isinstance(when, str) and timestamps.parse(when) > row.unless_changed_since
 
     def end_row(self, row: Row, decision: Refusal | Ended) -> None:
         """End a row that is not written."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from bigin_client import field_types, journal
@@ -49,6 +50,7 @@ class Row:
         is_deletion: The row says that its record was deleted at the source.
         attempts: How often it was sent.
         natural_keys: Lookup field → natural key of its record, until that is found.
+        unless_changed_since: Leave the record alone if it was changed after this.
         is_placed: It has its outcome, or is queued or parked: a failure elsewhere cannot lose it.
     """
 
@@ -64,6 +66,7 @@ class Row:
     attempts: int = 0
     natural_keys: dict[str, Any] = field(default_factory=dict, repr=False)
     is_placed: bool = False
+    unless_changed_since: datetime | None = None
 
 
 class Shaper:

@@ -1,0 +1,76 @@
+"""Rejects come back: mended rows are loaded, the others go to a new file."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from bigin_client.errors import SettingsError
+from bigin_client.load import RunOptions, read_rejects, retry_rejects
+
+
+@pytest.fixture
+def refused(sim, client, tmp_path):
+    """Three refused rows of ten, in a file that two runs have added to."""
+    rows = [{"mail": f"n{i}@load.test", "last_name": f"N{i}"} for i in range(10)]
+    for i in (2, 5, 7):
+        rows[i]["last_name"] = "x" * 81
+    path = tmp_path / "rejects.jsonl"
+    for _ in range(2):
+        client.load("Contacts", rows, fields={"mail": "Email"}, rejects_path=str(path))
+    sim.clock.advance(60)
+    return path
+
+
+def mend(path: Any) -> None:
+    lines = [json.loads(x) for x in path.read_text().splitlines()]
+    for line in lines:
+        if line["row"]["mail"] != "n7@load.test":
+            line["row"]["last_name"] = "mended"
+    path.write_text("".join(json.dumps(x) + "\n" for x in lines))
+
+
+def test_exactly_the_mended_rows_are_loaded(sim, client, refused):
+    mend(refused)
+    options = {"fields": {"mail": "Email"}}
+    dry = retry_rejects(client, str(refused), RunOptions(dry_run=True), options)
+    assert dry.streams["Contacts"].outcomes == {"created": 2, "rejected": 1}
+    report = retry_rejects(client, str(refused), RunOptions(), options)
+    assert report.streams["Contacts"].outcomes == {"created": 2, "rejected": 1}
+    found = {r["Email"]: r["Last_Name"] for r in sim.store.records("Contacts")}
+    assert found["n2@load.test"] == found["n5@load.test"] == "mended"
+    (rest,) = list(refused.parent.glob("rejects-*.jsonl"))
+    (line,) = read_rejects(str(rest))
+    assert line.row["mail"] == "n7@load.test"
+    assert len(refused.read_text().splitlines()) == 6
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_record_that_was_changed_since_is_left_alone(sim, client, refused, overwrite):
+    mend(refused)
+    made = sim.store.insert("Contacts", {"Email": "N2@load.test", "Last_Name": "by hand"})
+    report = retry_rejects(
+        client, str(refused), RunOptions(), {"fields": {"mail": "Email"}}, overwrite_newer=overwrite
+    )
+    assert report.streams["Contacts"].outcomes["skipped"] == (not overwrite)
+    assert sim.store.get("Contacts", made)["Last_Name"] == ("mended" if overwrite else "by hand")
+
+
+@pytest.mark.parametrize("text", ["no json", "[]", '{"stream": "x"}', '{"row": {}}'])
+def test_a_file_of_something_else(client, tmp_path, text):
+    path = tmp_path / "x.jsonl"
+    path.write_text(text + "\n")
+    with pytest.raises(SettingsError, match="line 1: not a line of a rejects file"):
+        retry_rejects(client, str(path), RunOptions(), {})
+    with pytest.raises(SettingsError, match="cannot be read"):
+        retry_rejects(client, str(tmp_path / "none"), RunOptions(), {})
+
+
+def test_rejects_on_object_storage_are_parts_in_a_folder(client):
+    rows = [{"email": "a@load.test", "last_name": None}]
+    for _ in range(2):
+        client.load("Contacts", rows, rejects_path="memory://bucket/rejects")
+    found = list(read_rejects("memory://bucket/rejects"))
+    assert [f.row for f in found] == rows
