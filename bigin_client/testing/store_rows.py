@@ -51,6 +51,8 @@ def _one(store: Store, module: str, field: Field, value: Any, row: Mapping[str, 
         return tuple(store.define_tag(module, name) for name in names)
     if kind in ("lookup", "ownerlookup", "userlookup") or field.api_name == "Pipeline":
         return _id_of(value)
+    if kind == "multiselectpicklist":
+        return tuple(value)
     if kind in ("multiselectlookup", "multiuserlookup"):
         return tuple(_id_of(item) for item in value)
     if kind == "datetime":

@@ -10,6 +10,7 @@ from decimal import Decimal
 import pytest
 
 from bigin_client.testing import BiginSimulator
+from bigin_client.testing.wire import decode
 
 MODULES = (
     "Contacts", "Accounts", "Pipelines", "Products", "Tasks", "Events", "Calls", "Notes",
@@ -168,6 +169,11 @@ def test_store_for_tests():
     assert (after["Title"], after["Modified_Time"]) == ("T", row["Modified_Time"])
     with pytest.raises(KeyError):
         sim.store.insert("Contacts", {"Nope": 1})
+    odd = sim.store.insert("Contacts", {"Title": ["a", {"b": 1}], "Custom_MultiSelect": ["x"]})
+    table, plan = sim.store.tables["Contacts"], sim.store.plan("Contacts")
+    shown = decode(plan.encoded([table.live[odd], table.live[id]]))
+    assert (shown[0]["Title"], shown[0]["Custom_MultiSelect"]) == (["a", {"b": 1}], ["x"])
+    assert shown == [sim.store.get("Contacts", odd), sim.store.get("Contacts", id)]
     assert sim.store.get("Contacts", "1") is None
     row["Tag"].append("x")
     assert sim.store.get("Contacts", id)["Tag"] == []

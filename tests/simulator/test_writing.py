@@ -268,7 +268,8 @@ def test_9_45_same_key_twice(start, choice):
     """9.45: in order, the second updates (switch: refused)."""
     api = start(upsert_same_key=choice)
     row = {"Last_Name": "A", "Email": "same@example.com"}
-    results = api.upsert("Contacts", row, {**row, "Last_Name": "B"}).json()["data"]
+    again = {**row, "Last_Name": "B", "Email": "SAME@example.com"}
+    results = api.upsert("Contacts", row, again).json()["data"]
     assert results[0]["action"] == "insert"
     assert results[1].get("action") == ("update" if choice == "in order" else None)
 
