@@ -68,6 +68,7 @@ format: $(DEV_STAMP) ## Put the code into the project's format
 .PHONY: types
 types: $(DEV_STAMP) $(AIRFLOW_STAMP) ## mypy --strict; the Airflow provider where Airflow is
 	$(DEV)/mypy bigin_client tap_bigin target_bigin
+	$(DEV)/mypy demo/*.py
 	$(AIRFLOW)/mypy airflow_provider_bigin
 
 .PHONY: check

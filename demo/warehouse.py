@@ -42,6 +42,10 @@ class Warehouse:
     def __init__(self, path: Path) -> None:
         self._path = path
 
+    def has(self, module: str) -> bool:
+        """Whether there is a table for a module."""
+        return module.casefold() in self._tables()
+
     def ids(self, module: str) -> set[str]:
         """Return the ids of the records that exist."""
         return {record_id for (record_id,) in self._query(f"select id from ({self._live(module)})")}
@@ -113,7 +117,7 @@ class Warehouse:
         return _LIVE.format(table=self._table(module), module=module)
 
     def _table(self, module: str) -> str:
-        if module.casefold() not in self._tables():
+        if not self.has(module):
             raise LookupError(f"DuckDB has no table for {module}")
         return f'"{module.casefold()}"'
 
