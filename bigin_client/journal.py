@@ -49,6 +49,13 @@ _SCHEMA: Final = """
         body BLOB,
         PRIMARY KEY (connection, module, stream, row_key)
     ) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS source (
+        connection TEXT NOT NULL,
+        module TEXT NOT NULL,
+        source_id TEXT NOT NULL,
+        record_id TEXT NOT NULL,
+        PRIMARY KEY (connection, module, source_id)
+    ) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS open_entry ON entry (state) WHERE state = 'intent';
     CREATE INDEX IF NOT EXISTS record ON entry (record_id) WHERE record_id IS NOT NULL;
 """
@@ -151,6 +158,23 @@ class Journal:
         """Close the file and let other runs have it."""
         self._db.close()
         self._lock.release()
+
+    def remember_sources(self, module: str, pairs: Iterable[tuple[str, str]]) -> None:
+        """Keep which records the rows of another account became: old id → new id."""
+        self._db.execute("BEGIN IMMEDIATE")
+        self._db.executemany(
+            "INSERT OR REPLACE INTO source VALUES (?, ?, ?, ?)",
+            ((self._connection, module, old, new) for old, new in pairs),
+        )
+        self._db.execute("COMMIT")
+
+    def find_source(self, module: str, source_id: str) -> str | None:
+        """Return the record that a row of another account became."""
+        found = self._db.execute(
+            "SELECT record_id FROM source WHERE connection = ? AND module = ? AND source_id = ?",
+            (self._connection, module, source_id),
+        ).fetchone()
+        return None if found is None else str(found[0])
 
     def of(self, module: str, stream: str) -> StreamJournal:
         """Return the part of the journal that is one stream's."""

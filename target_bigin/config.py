@@ -170,7 +170,7 @@ WHOLE_RUN: Final[dict[str, dict[str, Any]]] = {
 }
 
 #: Only within an entry of `streams`.
-ONLY_PER_STREAM: Final = frozenset({"module", "fields", "lookups", "row_key"})
+ONLY_PER_STREAM: Final = frozenset({"module", "fields", "lookups", "row_key", "source_id"})
 
 CONFIG_SCHEMA: Final[dict[str, Any]] = {
     "type": "object",

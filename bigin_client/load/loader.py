@@ -49,6 +49,7 @@ _FEW: Final = 20
 #: Seconds after which what was read of a record is read again before it is written over.
 FRESH_SECONDS: Final = 60.0
 _STREAM_FAILED: Final = 6
+_IN_THE_ACCOUNT: Final = frozenset({Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED})
 
 
 class Loader:
@@ -187,6 +188,7 @@ class Loader:
         self._guarded(self._load_chunk)
         self._guarded(lambda: self._unpark(final=False))
         self._guarded(self._finish)
+        self._guarded(self.run.sources.flush)
         self._clean_up()
 
     @property
@@ -262,6 +264,11 @@ class Loader:
             handled=handled,
             tag=row.tag,
         )
+        if self.options.source_id is not None and outcome in _IN_THE_ACCOUNT:
+            old = row.source.get(self.options.source_id)
+            if old not in (None, ""):
+                new = record_id or f"new record of row {row.number}"  # in a dry run only
+                self.run.sources.put(self.module.api_name, str(old), new)
         row.is_placed = True
         self._queued.pop(row.number, None)
         self._done.append(found)
@@ -378,6 +385,9 @@ class Loader:
 
     def _choose_key(self) -> keys.MatchKey:
         column = self._binding.id_column
+        if column is not None and column == self.options.source_id:
+            # These are the other account's ids.
+            column = self._binding.id_column = None
         ids = (r.source.get(column) for r in self._rows) if column else ()
         present = (i for i in ids if i not in (None, ""))
         chosen = keys.choose(self._binding, self.options.match_on, present, self.stream)

@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 NOT_FOUND: Final = "LOOKUP_NOT_FOUND"
 PARENT_REJECTED: Final = "PARENT_REJECTED"
 SEVERAL: Final = "SEVERAL_RECORDS_MATCH"
+#: Marks a natural key that is an id of the account that the rows come from.
+_SOURCE: Final = "source_id"
 _USERS: Final = frozenset({"ownerlookup", "userlookup"})
 
 
@@ -100,6 +102,8 @@ class Lookups:
         self._run = loader.run
         self._parents: dict[str, Parents] = {}
         self._how: dict[str, Lookup] = {}
+        #: The rows' ids, lookups included, are another account's.
+        self._foreign = options.source_id is not None
         for name, how in options.lookups.items():
             field = loader.find_field(name)
             if field is None:
@@ -116,10 +120,14 @@ class Lookups:
         """Return the key to look up, None when the value is to be written as it is."""
         if field.data_type in _USERS:
             email = value.get("email") if isinstance(value, dict) else value
-            by_email = field.api_name in self._how or not isinstance(value, dict)
+            foreign = self._foreign or field.api_name in self._how
+            by_email = foreign or not isinstance(value, dict)
             return email if by_email and isinstance(email, str) and "@" in email else None
         if field.api_name not in self._parents:
-            return None
+            if not self._foreign or field.lookup_module is None:
+                return None
+            old = value.get(ID) if isinstance(value, dict) else value
+            return None if is_blank(old) else {_SOURCE: str(old)}
         if isinstance(value, dict):
             parents = self._parents[field.api_name]
             found = value.get(parents.field, value.get("name"))
@@ -138,11 +146,13 @@ class Lookups:
         for name in dict.fromkeys(n for r in rows for n in r.natural_keys):
             waiting = [r for r in rows if name in r.natural_keys and r.number not in refused]
             parents = self._parents.get(name)
-            outcomes = (
-                self._users(name, waiting)
-                if parents is None
-                else self._records(name, parents, waiting, final=final)
-            )
+            field = self._loader.find_field(name)
+            if parents is not None:
+                outcomes = self._records(name, parents, waiting, final=final)
+            elif field is not None and field.data_type in _USERS:
+                outcomes = self._users(name, waiting)
+            else:
+                outcomes = self._sources(name, waiting, final=final)
             refused.update({row.number: (row, refusal) for row, refusal in outcomes})
         return list(refused.values())
 
@@ -156,6 +166,25 @@ class Lookups:
                 row.body[name] = {ID: found}
             elif self._on_missing(name) != "null":
                 refused.append((row, Refusal(NOT_FOUND, "no user has this e-mail", name)))
+        return refused
+
+    def _sources(self, name: str, rows: Sequence[Row], *, final: bool) -> list[tuple[Row, Refusal]]:
+        """Put the new ids in for the other account's."""
+        field = self._loader.find_field(name)
+        module = self._run.metadata.module(str(field and field.lookup_module)).api_name
+        self._run.settle_module(module, self._loader)
+        waits = not final and self._run.loads(module, self._loader)
+        refused = []
+        for row in rows:
+            found = self._run.sources.find(module, row.natural_keys[name][_SOURCE])
+            if found is None and waits:
+                continue
+            row.natural_keys.pop(name)
+            if found is not None:
+                row.body[name] = {ID: found}
+            elif self._on_missing(name) != "null":
+                reason = f"the record of {module} that it means was not copied"
+                refused.append((row, Refusal(NOT_FOUND, reason, name)))
         return refused
 
     def _records(

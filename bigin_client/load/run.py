@@ -27,6 +27,7 @@ from bigin_client.load.lookups import Parents
 from bigin_client.load.options import LoadOptions, parse_max_rejects
 from bigin_client.load.results import LoadReport, Outcome, RowOutcome, StreamReport
 from bigin_client.load.rows import Row
+from bigin_client.load.sources import Sources
 from bigin_client.metadata import Metadata
 from bigin_client.queries import Queries
 from bigin_client.records import Records
@@ -140,6 +141,7 @@ class LoadRun:
         self._requests_before = client.transport.requests_sent
         self._credits_before = client.transport.credits.used
         self._closed = False
+        self.sources = Sources(self)
         self._hidden: dict[str, Loader] = {}
         self._announced: set[str] = set()
         self._parents: dict[tuple[str, str], Parents] = {}
