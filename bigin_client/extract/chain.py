@@ -53,11 +53,18 @@ class Chain:
         """Return the next page of the first field group, None when there is none.
 
         Raises:
-            PagingError: More records were announced, but the token is missing or came before,
-                or a page came twice. Ending quietly would lose records.
+            PagingError: The page before announced more records, but its token was missing or
+                came before, or a page came twice. Ending quietly would lose records.
         """
         if not self._more:
             return None
+        if self.number and self._token is None:
+            # Found only now: whoever asks afresh from where the page ended needs no token.
+            raise PagingError(
+                f"{self._source.module}: more records are announced, but there is no new page "
+                "token",
+                hint="Run again; what was read so far is kept.",
+            )
         reply = self._source.fetch(self._query, self._token)
         if self.first_reply is None:
             self.first_reply = reply
@@ -72,15 +79,9 @@ class Chain:
             raise PagingError(f"{self._source.module}: the same page came twice")
         self._before = ids
         self._more = page.more
-        if page.more:
-            if page.token is None or page.token in self._used:
-                raise PagingError(
-                    f"{self._source.module}: more records are announced, but there is no new "
-                    "page token",
-                    hint="Run again; what was read so far is kept.",
-                )
+        self._token = None if page.token in self._used else page.token
+        if page.token is not None:
             self._used.add(page.token)
-            self._token = page.token
         return page
 
     def parts(self) -> list[Reply | None]:
