@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from singer_sdk import Stream
 from singer_sdk.helpers.conform import TypeConformanceLevel
+from singer_sdk.singerlib import RecordMessage
 from typing_extensions import override
 
 from bigin_client import timestamps
@@ -97,6 +99,27 @@ class BiginStream(Stream):
         # The SDK compares bookmarks record by record, as texts; ours come from the engine, at
         # the end of each page.
         return
+
+    @override
+    def _generate_record_messages(self, record: Record) -> Generator[RecordMessage, None, None]:
+        # The engine gives exactly the selected properties, so the SDK's search for deselected
+        # ones is needed only where a property inside of one is deselected.
+        if self._has_nested_selection:
+            yield from super()._generate_record_messages(record)
+            return
+        for stream_map in self.stream_maps:
+            mapped = stream_map.transform(record)
+            if mapped is not None:
+                yield RecordMessage(
+                    stream=stream_map.stream_alias,
+                    record=mapped,
+                    version=self._stream_version,
+                    time_extracted=timestamps.now(),
+                )
+
+    @cached_property
+    def _has_nested_selection(self) -> bool:
+        return any(len(at) > 2 and not taken for at, taken in self.mask.items())  # noqa: PLR2004
 
     def _state_changed(self) -> None:
         self.state_manager.is_flushed = False

@@ -55,6 +55,11 @@ class Run:
         return self.err.strip().rsplit("\n", 1)[-1]
 
 
+def environment() -> dict[str, str]:
+    """The environment of a run; compiled modules are kept, or each start would take seconds."""
+    return {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+
+
 class Tap:
     """The script against one simulator."""
 
@@ -90,7 +95,7 @@ class Tap:
         done = subprocess.run(
             self.command(*arguments, **options),
             capture_output=True,
-            env={**os.environ, **(env or {})},
+            env={**environment(), **(env or {})},
             timeout=100,
             check=False,
         )

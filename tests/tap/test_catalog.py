@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
+from singer_sdk import Stream
 
 from bigin_client.metadata import PARENTS_FIRST
+from tap_bigin.tap import TapBigin
 
 OWN = ["users", "org", "modules", "fields", "pipeline_stages"]
 
@@ -32,9 +35,7 @@ def test_every_readable_module_is_a_stream_parents_first(tap):
 def test_schemas_say_what_comes(tap):
     """`id` is the key and the only required property; root closed; replication key automatic."""
     run_tap = tap()
-    contacts = next(
-        s for s in run_tap.catalog()["streams"] if s["tap_stream_id"] == "Contacts"
-    )
+    contacts = next(s for s in run_tap.catalog()["streams"] if s["tap_stream_id"] == "Contacts")
     schema = contacts["schema"]
     assert schema["required"] == ["id"]
     assert schema["additionalProperties"] is False
@@ -107,6 +108,30 @@ def test_meltano_yml_names_exactly_the_taps_settings(tap):
     for name, setting in theirs.items():
         assert bool(setting.get("sensitive")) == bool(settings[name].get("writeOnly")), name
     assert sorted(plugin["capabilities"]) == sorted(about["capabilities"])
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_messages_equal_the_sdks_own(tap, nested):
+    """The short way to a RECORD message gives what the SDK's way gives."""
+    run_tap = tap(sizes={"Contacts": 30})
+    catalog = run_tap.catalog()
+    contacts = next(s for s in catalog["streams"] if s["tap_stream_id"] == "Contacts")
+    for entry in contacts["metadata"]:
+        if entry["breadcrumb"] == ["properties", "Owner", "properties", "email"]:
+            entry["metadata"]["selected"] = not nested
+        if entry["breadcrumb"] == ["properties", "Email"]:
+            entry["metadata"]["selected"] = False
+    plugin = TapBigin(config=run_tap.config, catalog=catalog)
+    stream = plugin.streams["Contacts"]
+    for record in stream.get_records(None):
+        ours = [m.to_dict() for m in stream._generate_record_messages(deepcopy(record))]
+        theirs = [m.to_dict() for m in Stream._generate_record_messages(stream, deepcopy(record))]
+        for message in ours + theirs:
+            del message["time_extracted"]
+        assert ours == theirs
+        assert "Email" not in ours[0]["record"]
+        assert ("email" in ours[0]["record"]["Owner"]) != nested
+    plugin.client.close()
 
 
 def test_about_needs_no_key_and_describes_everything(tap):
