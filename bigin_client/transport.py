@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import random
-import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import IO, Final
 from urllib.parse import urlsplit
@@ -18,7 +16,7 @@ import tenacity
 from bigin_client import refusals, timestamps
 from bigin_client.__about__ import __version__
 from bigin_client.concurrency import Gate
-from bigin_client.credits import OF_REFUSAL, CreditMeter
+from bigin_client.credits import CreditMeter
 from bigin_client.errors import (
     BiginError,
     CancelledError,
@@ -30,6 +28,17 @@ from bigin_client.errors import (
 from bigin_client.rate_limit import Pacer, open_store
 from bigin_client.reply import Reply, encode
 from bigin_client.retry import FEW_TRIES, Action, Fault, Outcome, decide
+from bigin_client.sending import (
+    AGAIN,
+    PATH,
+    Request,
+    Sending,
+    Try,
+    charge,
+    is_broken,
+    result_of,
+    say_retry,
+)
 from bigin_client.settings import Settings
 from bigin_client.wire import Download, ExchangeError, Upload, Wire
 
@@ -41,56 +50,6 @@ BIGIN_PATH: Final = "/bigin/v2/"
 #: Waits between tries, in seconds, where the service asks for none.
 FIRST_DELAY: Final = 0.5
 LONGEST_DELAY: Final = 60.0
-#: What a path may hold: API names and ids. A "?", a ".." or an empty part would ask for something
-#: else than meant.
-_PATH: Final = re.compile(r"/?(?!\.)[\w$.:-]+(/(?!\.)[\w$.:-]+)*", re.ASCII)
-#: The table's answers that mean: send it once more.
-_AGAIN: Final = frozenset({Action.RETRY, Action.RETRY_FEW})
-
-
-@dataclass(frozen=True)
-class _Request:
-    """What is sent, and what may be done when it fails."""
-
-    method: str
-    url: str
-    label: str
-    idempotent: bool
-    params: Mapping[str, str | int] | None = field(default=None, repr=False)
-    content: bytes | Upload | None = field(default=None, repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    row_errors: bool = False
-    keep_refusals: bool = False
-    cost: int = 0
-    module: str | None = None
-    #: Takes the bytes of a file; the reply is then not expected to be JSON.
-    download: Download | None = field(default=None, repr=False)
-    #: The reply is decoded here, where a broken one can still be asked for again.
-    decode: bool = False
-
-    @property
-    def to_bigin(self) -> bool:
-        """It is for Bigin, not for the gateway itself."""
-        return self.cost > 0
-
-
-@dataclass
-class _Sending:
-    """A request on its way, and what its tries have shown."""
-
-    request: _Request
-    tries: int = 0
-    #: A try got no answer: it may have been processed.
-    unclear: bool = False
-
-
-@dataclass(frozen=True)
-class _Try:
-    """How one try ended, and what the table says of it."""
-
-    reply: Reply | None
-    fault: Fault | None
-    action: Action
 
 
 class Transport:
@@ -213,7 +172,7 @@ class Transport:
                 insert may have taken place all the same.
         """
         return self._send(
-            _Request(
+            Request(
                 method=method,
                 url=self._url(path),
                 label=f"{method} {path}",
@@ -243,7 +202,7 @@ class Transport:
         """
         with contextlib.closing(Upload(file, name)) as content:
             return self._send(
-                _Request(
+                Request(
                     method="POST",
                     url=self._url(path),
                     label=f"POST {path}",
@@ -271,7 +230,7 @@ class Transport:
         """
         download = Download(target)
         reply = self._send(
-            _Request(
+            Request(
                 method="GET",
                 url=self._url(path),
                 label=f"GET {path}",
@@ -287,7 +246,7 @@ class Transport:
         return download.written
 
     def _url(self, path: str) -> str:
-        if not _PATH.fullmatch(path):
+        if not PATH.fullmatch(path):
             raise SettingsError(
                 "An id or a name holds characters that none has, or is empty",
                 hint="Ids are digits; names are API names.",
@@ -307,13 +266,13 @@ class Transport:
         body: object = None,
     ) -> Reply:
         """Send one request to the gateway itself, for example ``GET /connections``."""
-        if not _PATH.fullmatch(path):
+        if not PATH.fullmatch(path):
             raise SettingsError(
                 "A connection_id holds characters that none has, or is empty",
                 hint="List the connections with: bigin connections list",
             )
         return self._send(
-            _Request(
+            Request(
                 method=method,
                 url=self.settings.base_url + path,
                 label=f"{method} {path}",
@@ -333,16 +292,16 @@ class Transport:
                     self.connection_id = self.resolve_connection()
         return self.connection_id
 
-    def _send(self, request: _Request) -> Reply:
-        sending = _Sending(request)
+    def _send(self, request: Request) -> Reply:
+        sending = Sending(request)
         try:
-            last: _Try = tenacity.Retrying(
-                retry=tenacity.retry_if_result(lambda t: t.action in _AGAIN),
+            last: Try = tenacity.Retrying(
+                retry=tenacity.retry_if_result(lambda t: t.action in AGAIN),
                 wait=_delay,
                 stop=self._must_stop,
                 sleep=self._sleep,
-                before_sleep=lambda state: _say_retry(request.label, state),
-                retry_error_callback=_result,
+                before_sleep=lambda state: say_retry(request.label, state),
+                retry_error_callback=result_of,
             )(self._try, sending)
         except BiginError as stop:
             if sending.unclear and request.method != "GET":
@@ -361,7 +320,7 @@ class Transport:
         raise error
 
     def _must_stop(self, state: tenacity.RetryCallState) -> bool:
-        last, tries = _result(state), state.attempt_number
+        last, tries = result_of(state), state.attempt_number
         if tries >= FEW_TRIES and (last.action is Action.RETRY_FEW or not self._reached):
             return True
         # A wait that the service asked for is kept in full or not begun.
@@ -371,16 +330,16 @@ class Transport:
 
     # -- one try ---------------------------------------------------------------------------
 
-    def _try(self, sending: _Sending) -> _Try:
+    def _try(self, sending: Sending) -> Try:
         request = sending.request
         sending.tries += 1
         reply, fault = self._exchange(request)
-        if reply is not None and _is_broken(request, reply):
+        if reply is not None and is_broken(request, reply):
             # Cut short, or a page of some proxy: as good as no reply.
             fault = Fault.UNCLEAR
         if fault is None and reply is not None:
             if request.row_errors and reply.row_results is not None:
-                return _Try(reply, None, Action.RETURN)
+                return Try(reply, None, Action.RETURN)
             refused = reply.status >= 400  # noqa: PLR2004 - HTTP
             outcome = Outcome(
                 status=reply.status,
@@ -394,9 +353,9 @@ class Transport:
         failed = outcome.may_have_been_processed or (outcome.status or 0) >= 500  # noqa: PLR2004
         if request.keep_refusals and action is Action.RAISE and not failed:
             action = Action.RETURN
-        return _Try(reply, fault, action)
+        return Try(reply, fault, action)
 
-    def _exchange(self, request: _Request) -> tuple[Reply | None, Fault | None]:
+    def _exchange(self, request: Request) -> tuple[Reply | None, Fault | None]:
         """Send once; return the reply, or how it failed. Keeps the credit meter right."""
         self.credits.reserve(request.cost)
         spent = at_most = 0
@@ -413,7 +372,7 @@ class Transport:
                     download=request.download,
                 )
             headers = reply.headers
-            spent, at_most = _charge(request, reply)
+            spent, at_most = charge(request, reply)
         except SettingsError:
             spent = at_most = 0
             raise
@@ -431,7 +390,7 @@ class Transport:
             self._pacer.slow_down(reply.retry_after or 0.0)
         return reply, None
 
-    def _headers(self, request: _Request) -> dict[str, str]:
+    def _headers(self, request: Request) -> dict[str, str]:
         headers = {
             **request.headers,
             "Authorization": f"Bearer {self.settings.api_key}",
@@ -454,7 +413,7 @@ class Transport:
 
     # -- failure ---------------------------------------------------------------------------
 
-    def _error(self, sending: _Sending, last: _Try) -> BiginError:
+    def _error(self, sending: Sending, last: Try) -> BiginError:
         request, reply = sending.request, last.reply
         label, host = request.label, urlsplit(self.settings.base_url).hostname
         if last.fault is Fault.NOT_SENT:
@@ -488,7 +447,7 @@ class Transport:
     def _connection_status(self) -> str | None:
         """Return what the gateway says of the pinned connection; None: it does not."""
         reply, _ = self._exchange(
-            _Request(
+            Request(
                 method="GET",
                 url=f"{self.settings.base_url}/connections/{self.connection_id}",
                 label="GET /connections",
@@ -514,58 +473,11 @@ class Transport:
             raise CancelledError(msg)
 
 
-def _charge(request: _Request, reply: Reply) -> tuple[int, int]:
-    """Return what a reply says that its request cost, and what it may have cost at most.
-
-    Refused calls are free by the documents' default (bigin-api.md 11.16); what never reached
-    Bigin certainly is.
-    """
-    if reply.status < 400:  # noqa: PLR2004 - HTTP
-        return request.cost, request.cost
-    if request.row_errors and reply.row_results is not None:
-        return request.cost, request.cost  # processed, only the rows were refused
-    if reply.code is not None:
-        return 0, min(OF_REFUSAL, request.cost)
-    if reply.status >= 500:  # noqa: PLR2004 - HTTP
-        return 0, request.cost  # perhaps the gateway lost Bigin's reply
-    return 0, 0
-
-
-def _is_broken(request: _Request, reply: Reply) -> bool:
-    """Whether a success came without the JSON that it should hold."""
-    if request.download or reply.status >= 300 or reply.is_empty:  # noqa: PLR2004 - HTTP
-        return False
-    # The gateway answers some deletions with nothing at all (bigin-api.md 11.10).
-    if request.method == "DELETE" and not reply.body and not request.to_bigin:
-        return False
-    if request.decode:
-        try:
-            reply.json()
-        except ServiceError:
-            return True
-        return False
-    return not reply.is_json
-
-
-def _result(state: tenacity.RetryCallState) -> _Try:
-    if state.outcome is None:
-        msg = "a retry is decided only after a try"
-        raise RuntimeError(msg)
-    last: _Try = state.outcome.result()
-    return last
-
-
 def _delay(state: tenacity.RetryCallState) -> float:
     """Return what the service asked for, else an exponential wait with jitter."""
-    reply = _result(state).reply
+    reply = result_of(state).reply
     asked = reply.retry_after if reply else None
     if asked:  # "at once" is no answer to a client that is refused again and again
         return asked
     longest = min(LONGEST_DELAY, FIRST_DELAY * float(2**state.attempt_number))
     return random.uniform(longest / 4, longest)  # noqa: S311 - jitter, not a secret
-
-
-def _say_retry(label: str, state: tenacity.RetryCallState) -> None:
-    reply = _result(state).reply
-    said = f"HTTP {reply.status}" if reply is not None else "no reply"
-    log.info("%s: %s; trying again in %.1f s", label, said, state.upcoming_sleep)
