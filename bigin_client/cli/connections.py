@@ -35,7 +35,7 @@ def _must_exist() -> Iterator[None]:
         ) from None
 
 
-@click.group(invoke_without_command=True)
+@click.group(invoke_without_command=True, short_help="List, create, show and delete connections.")
 @click.pass_context
 def connections(ctx: click.Context) -> None:
     """List, create, show and delete connections of the Maton account."""

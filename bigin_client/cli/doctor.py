@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from bigin_client import console
-from bigin_client.cli import contract
 from bigin_client.cli.context import Context, json_option, pass_context, plain, print_json
 from bigin_client.client import BiginClient
 from bigin_client.errors import (
@@ -46,6 +45,8 @@ def doctor(context: Context, *, with_contract: bool, allow_writes: bool, yes: bo
     hold in this account.
     """
     if with_contract:
+        from bigin_client.cli import contract  # noqa: PLC0415 - loads 20 modules, rarely needed
+
         return contract.examine(context, allow_writes=allow_writes, yes=yes)
     if allow_writes or yes:
         raise click.UsageError("--allow-writes and --yes go with --contract")

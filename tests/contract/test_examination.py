@@ -157,8 +157,8 @@ def test_a_larger_account_refutes_nothing(account, examine):
 
 
 def test_an_interruption_removes_what_was_made(account, examine, contents):
-    """Wherever it comes: here after each tenth statement."""
-    for stop_at in range(95, len(STATEMENTS), 10):
+    """Wherever it comes: here after some statements."""
+    for stop_at in (100, 125, len(STATEMENTS) - 10):
         seen = []
 
         def stop(_statement, _finding, seen=seen, stop_at=stop_at):
@@ -175,7 +175,7 @@ def test_an_interruption_removes_what_was_made(account, examine, contents):
 
 def test_an_insert_without_reply_is_removed(account, examine, contents):
     """The record is there, though nobody said so: it is found by its mark."""
-    for nth in range(4):
+    for nth in (0, 2):
         with account() as sim:
             before = contents(sim)
             sim.faults.add(
