@@ -88,7 +88,7 @@ class Copy:
 
 @pytest.fixture
 def account() -> Iterator[Callable[..., Any]]:
-    """Make a simulator and its client, as in ``sim, client = account(sizes={"Tasks": 5})``."""
+    """Make a simulator and its client, of an account with the sizes given."""
     with ExitStack() as stack:
 
         def make(**arguments: Any) -> tuple[BiginSimulator, BiginClient]:
@@ -109,7 +109,7 @@ def copy_of() -> type[Copy]:
 
 @pytest.fixture
 def on_list() -> Callable[..., Callable[[], None]]:
-    """Call a function before each list request, as in ``stop = on_list(sim, change)``."""
+    """Call a function before each list request; what comes back stops that."""
 
     def subscribe(sim: BiginSimulator, change: Callable[[int], None]) -> Callable[[], None]:
         count = 0

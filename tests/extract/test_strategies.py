@@ -28,7 +28,7 @@ SORT_FAKED = {"sort": "ignored, echoed"}
     ],
 )
 @pytest.mark.parametrize("zone", ["America/Los_Angeles", "Asia/Kolkata"])
-def test_a_full_read_is_complete_all_the_same(  # noqa: PLR0917 - fixtures and parameters
+def test_a_full_read_is_complete_all_the_same(
     account, copy_of, caplog, switches, strategy, reason, zone
 ):
     """The copy equals the store, and one line names the strategy and the reason."""

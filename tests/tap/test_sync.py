@@ -147,7 +147,7 @@ def test_deletions_as_a_stream_and_as_rows(tap):
     """`stream`: module and id; `rows`: marked in the module's own stream; `off`: none."""
     run_tap = tap(sizes={"Tasks": 20})
     sim = run_tap.sim
-    gone = sorted(r["id"] for r in sim.store.records("Tasks"))[0]
+    gone = min(r["id"] for r in sim.store.records("Tasks"))
     runs = {m: run_tap(config={"modules": ["Tasks"], "deletes": m}) for m in ("stream", "rows")}
     sim.store.delete("Tasks", gone)
     for mode, first in runs.items():
@@ -174,7 +174,7 @@ def test_a_deletion_undone_between_two_runs_ends_alive(tap):
     run_tap = tap(sizes={"Tasks": 20})
     sim = run_tap.sim
     state = run_tap(config={"modules": ["Tasks"]}).states[-1]
-    record = sorted(r["id"] for r in sim.store.records("Tasks"))[0]
+    record = min(r["id"] for r in sim.store.records("Tasks"))
     sim.clock.advance(3_600)
     sim.store.delete("Tasks", record)
     sim.store.restore("Tasks", record)
