@@ -31,7 +31,7 @@ def _modules(root):
 
 @pytest.mark.parametrize("module", ["requests", "urllib3", "http.client", "urllib.request"])
 def test_only_the_wire_talks_http(root, module):
-    """One door to the wire. The simulator is the other end of it and uses http.server."""
+    """One door to the wire. The simulator is its other end, and has a back door for tests."""
     users = {
         str(path.relative_to(root))
         for path, tree in _modules(root)
@@ -39,7 +39,8 @@ def test_only_the_wire_talks_http(root, module):
         if (isinstance(node, ast.Import) and any(_is(a.name, module) for a in node.names))
         or (isinstance(node, ast.ImportFrom) and _is(node.module or "", module))
     }
-    assert users <= {"bigin_client/wire.py"}
+    back_door = {"bigin_client/testing/admin_client.py"} if module == "urllib.request" else set()
+    assert users <= {"bigin_client/wire.py"} | back_door
 
 
 def _is(name, module):
