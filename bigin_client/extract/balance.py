@@ -1,0 +1,99 @@
+"""After a full read: does the service count as many records as were handed over?
+
+Count and deletions belong together only if nothing changes between them, so the count stands
+between two looks at the newest record and at the deleted feed that show the same. A few credits
+for a full read; what nobody would ever notice otherwise is found here.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+
+from bigin_client.errors import NotFoundError, RequestError, ScopeError, ServiceError
+from bigin_client.extract.by_id import ids_of
+from bigin_client.extract.found import Found
+from bigin_client.extract.rows import Row, number, read_page
+from bigin_client.extract.seek import Seek
+from bigin_client.extract.source import Source
+from bigin_client.records import MODIFIED
+
+log = logging.getLogger(__name__)
+
+#: Tries to find a quiet moment; an account that never rests is not counted.
+TRIES = 3
+
+
+class Balance:
+    """Compares a finished seek with the service's count.
+
+    Args:
+        seek: The walk, at its end.
+        source: What it read.
+        deleted: Asks the deleted feed for the ids deleted since the read began; None: there is
+            no feed that can be read.
+        warn: Takes a line for a person.
+    """
+
+    def __init__(
+        self,
+        seek: Seek,
+        source: Source,
+        deleted: Callable[[], set[str] | None],
+        warn: Callable[[str], None],
+    ) -> None:
+        self._seek = seek
+        self._source = source
+        self._deleted = deleted
+        self._warn = warn
+
+    def run(self) -> Iterator[Found]:
+        """Yield the records that were missed, if there are any."""
+        for _ in range(TRIES):
+            yield from self._seek.catch_up()
+            before = self._moment()
+            counted = self._count()
+            if counted is None:
+                return
+            if before != self._moment():
+                continue
+            newest, gone = before
+            if newest is not None and not self._seek.knows(newest):
+                continue
+            missing = counted - self._seek.alive(gone)
+            if missing > 0:
+                yield from self._look_into(missing)
+            elif missing < 0 and self._source.feed_tells_all:
+                self._warn(f"the service counts {-missing} records fewer than were read")
+            return
+        log.info("%s: changes too fast to be counted", self._source.module)
+
+    def _look_into(self, missing: int) -> Iterator[Found]:
+        """Read all ids, and the records whose ids were never seen."""
+        unseen = sorted(i for i in ids_of(self._source) if not self._seek.has_seen(number(i)))
+        loose = [r for r in map(self._source.get, unseen) if r is not None]
+        if loose:
+            log.warning(
+                "%s: %d records had not shown in the walk and were read by id",
+                self._source.module,
+                len(loose),
+            )
+            yield Found(loose=loose)
+        if len(loose) < missing:
+            self._warn(f"the service counts {missing - len(loose)} records more than it lists")
+
+    def _moment(self) -> tuple[Row | None, frozenset[str]]:
+        query = self._source.narrow().query(sort_by=MODIFIED, sort_order="desc", limit=1)
+        reply = self._source.fetch(query)
+        rows = [] if reply.is_empty else read_page(reply, self._source.module).rows
+        gone = self._deleted() if self._source.has_feed else None
+        return (rows[0] if rows else None), frozenset(gone or ())
+
+    def _count(self) -> int | None:
+        try:
+            counted = self._source.records.count(self._source.module)
+        except (ScopeError, NotFoundError, RequestError, ServiceError) as refusal:
+            log.info("%s: cannot be counted (%s)", self._source.module, refusal.code)
+            return None
+        self._source.count(1)
+        return counted
