@@ -55,23 +55,36 @@ class Account:
         self._metadata = metadata
 
     def layouts(self, module: str) -> list[dict[str, Any]]:
-        """Return layouts: id, name, display_label, status, visible, sections[].fields[]."""
+        """Return a module's layouts; those of Pipelines are the Team Pipelines.
+
+        Returns:
+            ``[{"id", "name", "display_label", "status", "visible", "sections": [{"fields": […]}],
+            "profiles"}]``.
+
+        Source: bigin-api.md section 2 [bigin-doc], keys [code].
+        """
         return self._list("layouts", module)
 
     def custom_views(self, module: str) -> list[dict[str, Any]]:
-        """Return custom views; ``id`` is a list's ``cvid``."""
+        """Return a module's custom views; ``id`` is a list's ``cvid``.
+
+        Source: bigin-api.md section 2 [bigin-doc].
+        """
         return self._list("custom_views", module)
 
     def related_lists(self, module: str) -> list[dict[str, Any]]:
-        """Return related lists; ``api_name`` is the word of their path."""
+        """Return a module's related lists; ``api_name`` is the word of their path.
+
+        Source: bigin-api.md section 2 [bigin-doc].
+        """
         return self._list("related_lists", module)
 
     def roles(self) -> list[dict[str, Any]]:
-        """Return roles."""
+        """Return the organisation's roles. Source: bigin-api.md section 2 [bigin-doc]."""
         return self._list("roles")
 
     def profiles(self) -> list[dict[str, Any]]:
-        """Return profiles."""
+        """Return the organisation's profiles. Source: bigin-api.md section 2 [bigin-doc]."""
         return self._list("profiles")
 
     def pipelines(self) -> list[TeamPipeline]:

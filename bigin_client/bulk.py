@@ -88,7 +88,10 @@ class Bulk:
         raise RequestError(f"POST {PATH}: the reply holds no job", request_id=reply.request_id)
 
     def status(self, job_id: str) -> BulkJob:
-        """Return how far a job is."""
+        """Return how far a job is (1 credit).
+
+        Source: bigin-api.md 3.11 [bigin-doc]: ADDED, IN PROGRESS, COMPLETED, FAILURE.
+        """
         reply = self._transport.bigin("GET", f"{PATH}/{job_id}")
         rows = reply.row_results
         if not rows or not isinstance(rows[0], dict):

@@ -23,7 +23,7 @@ from bigin_client.load import LoadReport, RunOptions, load_rows
 from bigin_client.metadata import Field, Metadata, Module
 from bigin_client.paging import PAGE_SIZE
 from bigin_client.queries import Queries
-from bigin_client.records import Records, reader
+from bigin_client.records import Records, moment, reader
 from bigin_client.related import Related
 from bigin_client.settings import Settings
 from bigin_client.transport import Transport
@@ -80,19 +80,51 @@ class BiginClient:
     # -- metadata --------------------------------------------------------------------------
 
     def modules(self) -> list[Module]:
-        """Return the account's modules, parents first (1 credit, the first time)."""
+        """Return the account's modules, parents first (1 credit, the first time).
+
+        Modules that the connection has no scope for are among them: only a read tells
+        (bigin-api.md 1.1 [code]).
+        """
         return list(self.metadata.modules().values())
 
     def fields(self, module: str) -> list[Field]:
-        """Return the fields of a module given by name or alias (1 credit, the first time)."""
+        """Return the fields of a module (1 credit, the first time); ``id`` is not among them.
+
+        Args:
+            module: API name or alias.
+
+        Raises:
+            ScopeError: The connection may not read these settings.
+
+        Source: bigin-api.md section 2 [rec].
+        """
         return list(self.metadata.fields(self.metadata.module(module).api_name).values())
 
     def users(self, type: str = "AllUsers") -> list[dict[str, Any]]:  # noqa: A002 - the service's word
-        """Return the users of a type; see `Records.users`."""
+        """Return users (1 credit for each 200).
+
+        Args:
+            type: AllUsers, ActiveUsers, DeactiveUsers, ConfirmedUsers, NotConfirmedUsers,
+                DeletedUsers, ActiveConfirmedUsers, AdminUsers, ActiveConfirmedAdmins or
+                CurrentUser, the cheapest check of a connection.
+
+        Returns:
+            ``[{"id": …, "full_name": …, "email": …, "role": {"name", "id"}, "status": "active",
+            "time_zone": "Africa/Nairobi", …}]`` as the service sends them.
+
+        Source: bigin-api.md section 2 [rec]; the types [bigin-doc].
+        """
         return list(self.records.users(type))
 
     def org(self) -> dict[str, Any]:
-        """Return the organisation."""
+        """Return the organisation (1 credit).
+
+        Returns:
+            ``{"id": …, "company_name": …, "time_zone": …, "license_details": {"paid_type":
+            "free", …}, …}``: the edition decides about credits and concurrency.
+
+        Source: bigin-api.md section 2 [rec].
+        """
         return self.records.org()
 
     # -- reads -----------------------------------------------------------------------------
@@ -119,14 +151,25 @@ class BiginClient:
             fields: Names; None: every readable field. More than 50 are read in groups, and
                 a record whose groups disagree is read whole.
             sort_by: ``id``, ``Created_Time`` or ``Modified_Time``; others may be refused.
-            sort_order: ``asc`` or ``desc``; only with `sort_by`.
+            sort_order: ``asc`` or ``desc``; without `sort_by`, by ``id``.
             cvid: Custom view (3 credits a page); not with `sort_by`.
             pipeline_id: Team Pipeline; Pipelines only.
             modified_since: Sent as If-Modified-Since; not confirmed for Bigin.
-            page_size: Up to 200.
+            page_size: 1 to 200.
 
         Yields:
-            ``{"id": …, field: value, …}`` with times in UTC and exact decimals.
+            ``{"id": …, field: value, …}`` with times in UTC and exact decimals; without
+            `sort_by` newest id first. 1 credit a page.
+
+        Raises:
+            SettingsError: No such field, or arguments that exclude each other; nothing was sent.
+            ScopeError: The connection may not read the module.
+            PagingError: Records were announced that cannot be reached.
+            RequestError: Beyond 100,000 records (``PAGINATION_LIMIT_EXCEEDED``), or after 24
+                hours (``EXPIRED_VALUE``).
+
+        Source: bigin-api.md 3.1: fields and reply [rec]; tokens [maton]; sort and header
+        [crm-doc].
         """
         return self.records.iterate(
             self.metadata.module(module).api_name,
@@ -147,7 +190,16 @@ class BiginClient:
         Args:
             module: API name or alias.
             record_id: 19 digits, as text.
-            fields: Names; None: every readable field.
+            fields: Names; None: every readable field. More than 50 are read in groups, again
+                until the groups agree.
+
+        Returns:
+            As `list_records` gives it. 1 credit for each 50 fields.
+
+        Raises:
+            PagingError: The record changes faster than it can be read.
+
+        Source: bigin-api.md 3.2 [rec]; 204 for a deleted or unknown id [code].
         """
         api_name = self.metadata.module(module).api_name
         names = list(self.metadata.fields(api_name)) if fields is None else list(fields)
@@ -230,9 +282,19 @@ class BiginClient:
 
         Args:
             module: Any module but Notes (no feed).
-            since: Older ones are left out, whatever the service sends.
+            since: Older ones are left out, whatever the service sends; without an offset, UTC.
+
+        Yields:
+            ``{"id": …, "deleted_time": …, "type": "recycle" or "permanent", "deleted_by": …,
+            "display_name": …}``, in the service's order. 1 credit for each 200.
+
+        Raises:
+            NotFoundError: The module has no feed.
+            RequestError: The feed is longer than page numbers reach (2,000).
+
+        Source: bigin-api.md 3.4 [bigin-doc]; row and header [crm-doc].
         """
-        start = timestamps.parse(since) if isinstance(since, str) else since
+        start = moment(since, "since")
         for page in self.records.deleted(self.metadata.module(module).api_name, start):
             for tombstone in page:
                 if start is None or timestamps.parse(tombstone["deleted_time"]) >= start:
@@ -355,17 +417,47 @@ class BiginClient:
     def insert_records(
         self, module: str, rows: Iterable[Record], *, run_workflows: bool = True
     ) -> Iterator[RowResult]:
-        """Insert rows; yields a result per row, in input order, batch by batch.
+        """Insert rows; nothing is sent before the results are asked for.
 
-        A request whose outcome is unclear is never sent again: `ServiceError.processed` is
-        true then. `load` settles such rows.
+        A request whose outcome is unclear is never sent again; `load` settles such rows.
+
+        Args:
+            module: API name or alias.
+            rows: ``{"Last_Name": "Ng", "Account_Name": {"id": …}, …}``, as the service takes them
+                (bigin-api.md section 4); sent by 100, at 1 credit per 10.
+            run_workflows: False keeps workflows from running (``trigger: []``).
+
+        Yields:
+            A result per row, in input order. Rows beside a refused one are written.
+
+        Raises:
+            ServiceError: With ``processed`` true, the last batch may have been written.
+            RequestError: A batch was refused as a whole; nothing of it was written.
+
+        Source: bigin-api.md 3.3: [rec] for the results, [crm°] for their order and for mixed
+        batches.
         """
         return self._write("insert", module, rows, run_workflows=run_workflows)
 
     def update_records(
         self, module: str, rows: Iterable[Record], *, run_workflows: bool = True
     ) -> Iterator[RowResult]:
-        """Update rows by their ``id``; absent keys are left alone, null clears."""
+        """Update rows by their ``id``; nothing is sent before the results are asked for.
+
+        A request whose outcome is unclear is sent again: the effect is the same.
+
+        Args:
+            module: API name or alias.
+            rows: ``{"id": …, field: value, …}``: absent fields are left alone, null clears
+                (bigin-api.md section 4 [code]). By 100, at 1 credit per 10.
+            run_workflows: False keeps workflows from running.
+
+        Yields:
+            A result per row, in input order; an unknown id is refused as ``INVALID_DATA``.
+
+        Raises:
+            SettingsError: A row has no usable id; nothing of its batch was sent.
+        """
         return self._write("update", module, rows, run_workflows=run_workflows)
 
     def upsert_records(
@@ -378,18 +470,45 @@ class BiginClient:
     ) -> Iterator[RowResult]:
         """Insert or update rows by the service's own duplicate check.
 
+        Nothing is sent before the results are asked for. A request whose outcome is unclear is
+        not sent again: only on a unique field would that be safe, and `load` knows.
+
         Args:
             module: API name or alias.
-            rows: A row without a value in any of the fields is inserted (bigin-api.md 3.3).
+            rows: A row without a value in any of the fields is inserted (bigin-api.md 3.3
+                [code]); matching ignores case [bigin-doc help]. By 100, at 1 credit per 10.
             match_on: ``duplicate_check_fields``; None: the module's unique fields.
             run_workflows: False keeps workflows from running.
+
+        Yields:
+            A result per row, in input order; ``action`` is ``insert`` or ``update`` [rec]. A row
+            that changes nothing moves Modified_Time all the same [rec].
+
+        Raises:
+            ServiceError: With ``processed`` true, the last batch may have been written.
         """
         return self._write("upsert", module, rows, match_on=match_on, run_workflows=run_workflows)
 
     def delete_records(
         self, module: str, ids: Iterable[RecordId], *, run_workflows: bool = True
     ) -> Iterator[RowResult]:
-        """Delete records by id. Deleting Accounts takes their Contacts along."""
+        """Delete records by id; nothing is sent before the results are asked for.
+
+        Deleting Accounts takes their Contacts along (bigin-api.md 3.3 [code]).
+
+        Args:
+            module: API name or alias.
+            ids: 19 digits each; by 100, at 1 credit a request.
+            run_workflows: False: ``wf_trigger=false``.
+
+        Yields:
+            A result per id, in input order. One that is deleted already is refused
+            (``INVALID_DATA``); not so when it was this call whose first reply was lost.
+
+        Raises:
+            SettingsError: An id is blank or holds other characters; nothing of its batch was
+                sent.
+        """
         return self._write("delete", module, ({"id": i} for i in ids), run_workflows=run_workflows)
 
     def _write(

@@ -221,6 +221,9 @@ def test_deleted(simulate, connect, switches):
     new = list(client.deleted_records("Contacts", since=since))
     assert sorted(t["id"] for t in new) == sorted(ids[210:220])
     assert new == list(client.deleted_records("Contacts", since.isoformat()))
+    assert new == list(client.deleted_records("Contacts", since.replace(tzinfo=None)))
+    with pytest.raises(SettingsError, match="since is not a time"):
+        list(client.deleted_records("Contacts", "last week"))
 
 
 def test_notes_have_no_feed(client):

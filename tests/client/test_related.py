@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from bigin_client.errors import NotFoundError, RequestError, ScopeError, ServiceError
+from bigin_client.errors import NotFoundError, RequestError, ScopeError, ServiceError, SettingsError
 
 CONTENT = os.urandom(300_000)
 
@@ -73,6 +73,13 @@ def test_related_lists_go_on_by_token(simulate, connect):
         sim.store.insert("Contacts", {"Last_Name": f"C{i}", "Account_Name": {"id": account}})
     found = list(connect(sim).related.records("Accounts", account, "Contacts", ["Last_Name"]))
     assert len({r["id"] for r in found}) == len(found) == 203
+
+
+@pytest.mark.parametrize("count", [0, 51])
+def test_related_records_take_1_to_50_fields(sim, client, contact, count):
+    with pytest.raises(SettingsError, match="1 to 50"):
+        list(client.related.records("Contacts", contact, "Products", ["Product_Name"] * count))
+    assert sim.requests == []
 
 
 def test_notes(client, contact):
