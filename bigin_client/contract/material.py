@@ -61,10 +61,11 @@ def contacts(exam: Examination) -> Batch:
         "kept": named(exam, "kept", Modified_Time=LONG_AGO),
         "blanks": named(exam, "blanks", **{one: BLANKS}),
         "owner": named(exam, "owner", Owner={"id": user}),
-        "tag": named(exam, "tag", Tag=[{"name": exam.mark}]),
         "exact": named(exam, "alpha beta"),
         "wordy": named(exam, "alpha gamma beta"),
     }
+    if exam.made.may_tag():
+        rows["tag"] = named(exam, "tag", Tag=[{"name": exam.mark}])
     boolean = next(
         (f.api_name for f in exam.fields("Contacts").values() if _is_plain_boolean(f)), None
     )

@@ -38,6 +38,8 @@ MARKED: Final = {
 }
 #: After these nothing will be answered any more.
 _WAY_IS_GONE: Final = (AuthenticationError, ConnectionUnavailableError)
+#: An id that no record has: real ones have 19 digits.
+_NO_ID: Final = "1"
 _Result = TypeVar("_Result")
 
 
@@ -181,10 +183,12 @@ class Workshop:
         headers: Mapping[str, str] | None = None,
         **body: object,
     ) -> Batch:
+        if method == "POST":
+            self._must_be_removable(module)
         # Before anything is sent: an insert whose reply is lost may have taken place.
         clear_before = module not in self._unclear
         self._unclear.add(module)
-        self._tagged = self._tagged or any("Tag" in row for row in rows.values())
+        self._tagged |= any("Tag" in row for row in rows.values())
         try:
             exchange = self._exam.probe.write(
                 method, path, list(rows.values()), headers=headers, **body
@@ -206,6 +210,36 @@ class Workshop:
         if clear_before and told:
             self._unclear.discard(module)
         return batch
+
+    def _must_be_removable(self, module: str) -> None:
+        """Make sure that what is made could be removed again.
+
+        Asks to delete an id that no record has.
+
+        Raises:
+            NotCheckable: The connection may not delete in the module.
+        """
+        self.once(
+            f"removable {module}",
+            lambda: self._exam.probe.send(
+                "DELETE", module, params={"ids": _NO_ID, "wf_trigger": "false"}
+            ),
+        )
+
+    def may_tag(self) -> bool:
+        """Whether a tag that is made could be found and removed again."""
+
+        def ask() -> bool:
+            try:
+                listed = self._exam.get("settings/tags", {"module": "Contacts"}, fresh=True)
+                self._exam.probe.send(
+                    "DELETE", f"settings/tags/{_NO_ID}", params={"module": "Contacts"}
+                )
+            except NotCheckable:
+                return False
+            return listed.status < 400
+
+        return self.once("may tag", ask)
 
     # -- reads -----------------------------------------------------------------------------
 
@@ -328,7 +362,7 @@ class Workshop:
             return []
         asked = self._exam.get("settings/tags", {"module": "Contacts"}, fresh=True)
         tags = asked.reply.object().get("tags") or []
-        left = []
+        left = [f"tag {self._exam.mark} ({asked.said})"] if asked.status >= 400 else []
         for tag in tags:
             if isinstance(tag, dict) and tag.get("name") == self._exam.mark:
                 done = self._exam.probe.send(

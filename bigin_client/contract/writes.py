@@ -225,9 +225,11 @@ def owner(exam: Examination) -> Finding:
 def tag(exam: Examination) -> Finding:
     """Same insert as 9.35, and the list of tags."""
     batch = material.contacts(exam)
+    if "tag" not in batch.names:
+        raise NotCheckable("the connection may not list and remove tags, so none was made")
     if not batch.ok("tag"):
         return refuted(batch.said("tag"), batch.said("tag"))
-    asked = exam.get("settings/tags", {"module": "Contacts"})
+    asked = exam.get("settings/tags", {"module": "Contacts"}, fresh=True)
     if asked.status >= 400:
         raise NotCheckable(asked.said)
     names = [t.get("name") for t in asked.reply.object().get("tags") or []]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 
 from bigin_client.cli import contract as command
 from bigin_client.contract import STATEMENTS
@@ -30,3 +32,19 @@ def test_the_questions_name_statements_that_exist(root):
     named = set(re.findall(r"\b(?:\d+\.\d+[a-z]?|section \d(?!\d)(?:\.\d)?[a-z]?)", section))
     assert named <= {s.number for s in STATEMENTS}, named - {s.number for s in STATEMENTS}
     assert len(re.findall(r"^\| \d+ ", section, re.MULTILINE)) == 15
+
+
+def test_the_examination_runs_without_the_simulator():
+    """A process that examines loads nothing of bigin_client.testing."""
+    program = (
+        "import sys, bigin_client.cli.doctor, bigin_client.cli.contract\n"
+        "print([m for m in sys.modules if m.startswith('bigin_client.testing')])"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert loaded.stdout.strip() == "[]"
