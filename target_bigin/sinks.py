@@ -45,7 +45,9 @@ class BiginSink(Sink):
 
     @override
     def process_batch(self, context: dict[str, Any]) -> None:
-        """Do nothing: rows went to the engine one by one."""
+        """Load the rows of a BATCH message's file; other rows went to the engine one by one."""
+        for record in context.get("records", ()):
+            self.target.load_row(self.stream_name, record)
 
     @override
     def get_validator(self) -> None:

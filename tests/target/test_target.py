@@ -32,6 +32,11 @@ def rows_of(module: str, count: int, bad: int = 0) -> list[dict[str, Any]]:
     return rows
 
 
+def loaded(sim: Any) -> int:
+    """Return how many of our contacts are in the store."""
+    return sum((r["Email"] or "").endswith("load.test") for r in sim.store.records("Contacts"))
+
+
 @pytest.mark.parametrize("case", MATCHES, ids=["unique", "not unique"])
 def test_a_thousand_rows_with_ten_bad_ones(target, sim, singer, tmp_path, case):
     """The issue's 'done when': 990 in the store, 10 in the file, and a second run is idle."""
@@ -88,7 +93,7 @@ def test_state_is_told_while_input_pauses(target, sim, singer):
             process.stdin.write(json.dumps(message) + "\n")
         process.stdin.flush()
         assert json.loads(process.stdout.readline()) == {"contacts": 30}
-        assert sum((r["Email"] or "").endswith("load.test") for r in sim.store.records("Contacts"))
+        assert loaded(sim)
         process.stdin.close()
         assert process.wait(20) == 0
     finally:
@@ -99,21 +104,21 @@ def test_state_is_told_while_input_pauses(target, sim, singer):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_settles_what_was_read_and_tells_its_state(target, sim, singer, number):
+    sim.faults.add("slow", match={"operation": "upsert"}, seconds=1)
     process = target.start()
     for message in singer("contacts", rows_of("Contacts", 30)):
         process.stdin.write(json.dumps(message) + "\n")
     process.stdin.flush()
     deadline = time.monotonic() + 30
-    while not sim.requests and time.monotonic() < deadline:
-        time.sleep(0.05)
+    while not any(r.operation == "upsert" for r in sim.requests):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
     process.send_signal(number)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 128 + number
     assert json.loads(out.splitlines()[-1]) == {"contacts": 30}
     assert f"exit code {128 + number}: signal {number.value}" in err.splitlines()[-1]
-    assert (
-        sum((r["Email"] or "").endswith("load.test") for r in sim.store.records("Contacts")) == 30
-    )
+    assert loaded(sim) == 30
 
 
 def test_kill_and_the_same_command_again(target, sim, singer):
@@ -145,7 +150,7 @@ def test_one_stream_fails_the_others_go_on(target, sim, singer):
     assert done.code == 6
     assert done.states == []  # the state of the second includes the rows of the first
     assert "The account has no module no_such_module" in done.stderr
-    assert sum((r["Email"] or "").endswith("load.test") for r in sim.store.records("Contacts")) == 5
+    assert loaded(sim) == 5
 
 
 def test_schema_changes_mid_stream(target, sim, singer):
@@ -328,9 +333,7 @@ def test_a_reader_that_stops_reading(target, sim, singer):
     process.stderr.close()
     assert process.wait(30) == 1
     assert "Traceback" not in err
-    assert (
-        sum((r["Email"] or "").endswith("load.test") for r in sim.store.records("Contacts")) == 250
-    )
+    assert loaded(sim) == 250
 
 
 def test_input_from_a_file(target, singer, tmp_path):
@@ -343,3 +346,37 @@ def test_input_from_a_file(target, singer, tmp_path):
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (0, '{"contacts": 3}\n')
+
+
+def test_batch_messages(target, sim, singer, tmp_path):
+    """Rows in a file of their own are loaded like others, and STATE waits for them."""
+    path = tmp_path / "batch.jsonl"
+    path.write_text("".join(json.dumps(r) + "\n" for r in rows_of("Contacts", 150)))
+    schema = singer("contacts", rows_of("Contacts", 1))[0]
+    batch = {
+        "type": "BATCH",
+        "stream": "contacts",
+        "encoding": {"format": "jsonl", "compression": "none"},
+        "manifest": [path.as_uri()],
+    }
+    done = target.run([schema, batch, {"type": "STATE", "value": {"at": 150}}])
+    assert (done.code, done.states) == (0, [{"at": 150}])
+    assert loaded(sim) == 150
+
+
+def test_mirror_by_activate_version(target, sim, singer):
+    """Deletes what is absent only when the version that the rows carried is activated."""
+    kept = [r["Product_Name"] for r in sim.store.records("Products")][:-1]
+    rows = [{"product_name": n} for n in kept]
+    settings = {"mode": "mirror", "match_on": ["Product_Name"], "mirror_scope": "all"}
+    messages = singer("products", rows)
+    for message in messages:
+        if message["type"] == "RECORD":
+            message["version"] = 7
+    sim.clock.advance(60)
+    assert target.run(messages, **settings).code == 6
+    assert sim.store.count("Products") == len(kept) + 1
+    activate = {"type": "ACTIVATE_VERSION", "stream": "products", "version": 8}
+    assert target.run([*messages, activate], **settings).code == 6
+    assert target.run([*messages, {**activate, "version": 7}], **settings).code == 0
+    assert {r["Product_Name"] for r in sim.store.records("Products")} == set(kept)
