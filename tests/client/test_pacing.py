@@ -96,6 +96,7 @@ def run_processes(sim, store, *, processes=3, count=20):
     assert len(sim.requests) == processes * count
 
 
+@pytest.mark.slow
 def test_several_processes_share_one_pace_through_the_file(simulate, tmp_path):
     sim = simulate(sizes={})
     run_processes(sim, str(tmp_path / "folder" / "rate.json"))

@@ -64,16 +64,18 @@ def everything_said() -> Iterator[io.StringIO]:
     said = io.StringIO()
     handler = logging.StreamHandler(said)
     root = logging.getLogger()
-    level, before = root.level, root.handlers[:]
+    names = ("urllib3", "requests", "tenacity", "bigin_client", "filelock")
+    loggers = [root, *map(logging.getLogger, names)]
+    levels, before = [one.level for one in loggers], root.handlers[:]
     root.handlers[:] = [handler]
-    root.setLevel(logging.DEBUG)
-    for name in ("urllib3", "requests", "tenacity", "bigin_client", "filelock"):
-        logging.getLogger(name).setLevel(logging.DEBUG)
+    for one in loggers:
+        one.setLevel(logging.DEBUG)
     try:
         yield said
     finally:
         root.handlers[:] = before
-        root.setLevel(level)
+        for one, level in zip(loggers, levels, strict=True):
+            one.setLevel(level)
 
 
 def perform(client: BiginClient, call: str, contact: str, secret: str) -> object:
