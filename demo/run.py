@@ -54,7 +54,7 @@ def main() -> int:
     except (FileExistsError, FileNotFoundError) as error:
         story.problem(str(error))
         return REFUSED
-    except (RuntimeError, TimeoutError, LookupError) as error:
+    except (RuntimeError, TimeoutError) as error:
         story.problem(str(error))
         return DISAGREES
     except KeyboardInterrupt:
@@ -83,16 +83,32 @@ def _run(story: Story, folder: Path, options: argparse.Namespace, *, real: bool)
     work = Workplace(ROOT, folder)
     with Processes(variables(work, real=real), work.logs) as processes:
         stage = Stage(work, processes, story, Warehouse(work.warehouse))
-        if real:
-            real_account.tell(stage)
-        else:
-            simulated.tell(stage, options.seed, keep=options.keep)
+        try:
+            if real:
+                real_account.tell(stage)
+            else:
+                simulated.tell(stage, options.seed)
+        except (RuntimeError, TimeoutError):
+            _name_disagreements(stage)
+            raise
+        agree = _verdict(stage)
+        if options.keep and not real:
+            simulated.wait(stage)
+    return 0 if agree else DISAGREES
+
+
+def _verdict(stage: Stage) -> bool:
+    """Say whether all figures agree."""
+    checks, story = stage.checks, stage.story
+    _name_disagreements(stage)
+    if not checks.disagreements:
+        story.say("", f"All {checks.made} comparisons agree. It took {story.seconds:.0f} s.")
+    return not checks.disagreements
+
+
+def _name_disagreements(stage: Stage) -> None:
     for line in stage.checks.disagreements:
-        story.problem(f"DISAGREES: {line}")
-    if stage.checks.disagreements:
-        return DISAGREES
-    story.say("", f"All {stage.checks.made} comparisons agree. It took {story.seconds:.0f} s.")
-    return 0
+        stage.story.problem(f"DISAGREES: {line}")
 
 
 def _leave(number: int, _frame: FrameType | None) -> NoReturn:

@@ -22,13 +22,12 @@ from stage import Stage, Step
 Result = TypeVar("Result")
 
 
-def tell(stage: Stage, seed: int, *, keep: bool) -> None:
+def tell(stage: Stage, seed: int) -> None:
     """Run all steps.
 
     Args:
         stage: Where.
         seed: Makes the data.
-        keep: Leave the simulator running until Ctrl-C.
     """
     scenario = Scenario.of(seed)
     account = _begin(stage, scenario)
@@ -47,8 +46,6 @@ def tell(stage: Stage, seed: int, *, keep: bool) -> None:
     )
     flown = _step(stage, account, "Airflow's DAGs", lambda: airflow.fly(account, scenario))
     summary.show(stage, summary.Figures(start, full, done, now, loaded, flown, account.counts()))
-    if keep:
-        _wait(stage)
 
 
 def _begin(stage: Stage, scenario: Scenario) -> SimulatedAccount:
@@ -92,7 +89,8 @@ def _step(stage: Stage, account: SimulatedAccount, name: str, work: Callable[[],
     return result
 
 
-def _wait(stage: Stage) -> None:
+def wait(stage: Stage) -> None:
+    """Leave the simulator running until Ctrl-C."""
     stage.story.say("", "The simulator goes on; Ctrl-C ends it.")
     try:
         signal.pause()

@@ -118,7 +118,7 @@ class Warehouse:
 
     def _table(self, module: str) -> str:
         if not self.has(module):
-            raise LookupError(f"DuckDB has no table for {module}")
+            raise RuntimeError(f"DuckDB has no table for {module}")
         return f'"{module.casefold()}"'
 
     def _tables(self) -> set[str]:
