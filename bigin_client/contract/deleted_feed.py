@@ -13,6 +13,9 @@ from bigin_client.metadata import WITH_DELETED_FEED
 from bigin_client.paging import PAGE_SIZE
 
 _ALL: Final[dict[str, Any]] = {"type": "all", "page": 1, "per_page": PAGE_SIZE}
+#: Whole days, a day's leeway: when on the last day the service works is not known.
+_RECYCLE_DAYS: Final = 61
+_LISTED_DAYS: Final = 121
 _ROW_KEYS: Final = {"id", "display_name", "type", "deleted_time", "deleted_by", "created_by"}
 
 
@@ -77,6 +80,25 @@ def feed_end(exam: Examination) -> Finding:
     if first_page.rows:
         asked = exam.get(f"{module}/deleted", {**_ALL, "page": 2})
     return judged(asked.status == 204, asked.said, asked.said)
+
+
+@statement("9.59e", "After 60 days a deletion is permanent; it stays listed for 60 more")
+def feed_ageing(exam: Examination) -> Finding:
+    """Same replies as 9.59a; needs a deletion of more than two months ago."""
+    seen, wrong = 0, set()
+    for _, asked in _feeds(exam):
+        now = asked.reply.date or asked.reply.asked_at
+        for row in asked.rows:
+            days = (now - timestamps.parse(row["deleted_time"])).days
+            if days > _RECYCLE_DAYS:
+                seen += 1
+                if row.get("type") != "permanent":
+                    wrong.add(f"{row.get('type')} after {days} days")
+                if days > _LISTED_DAYS:
+                    wrong.add(f"listed after {days} days")
+    if not seen:
+        raise NotCheckable(f"no deletion of more than {_RECYCLE_DAYS} days ago is listed")
+    return judged(not wrong, ", ".join(sorted(wrong)), f"{seen} old deletions")
 
 
 @statement("11.14a", "The deleted feed comes newest first")

@@ -19,7 +19,7 @@ from bigin_client.errors import ConnectionUnavailableError
 
 SCRIPT = str(Path(sys.executable).parent / "bigin")
 #: Not checkable in the account of conftest.py, beside what nothing can check.
-NOT_HERE = {"9.4", "9.5", "9.7b", "11.16"}
+NOT_HERE = {"9.4", "9.5", "9.59e", "9.7b", "11.16"}
 
 
 def of(report, verdict):
@@ -155,6 +155,18 @@ def test_a_larger_account_refutes_nothing(account, examine):
     with account(sizes=None, seed=11) as sim:
         report = examine(sim, allow_writes=True)
     assert of(report, Verdict.REFUTED) == set()
+
+
+@pytest.mark.parametrize(
+    ("days", "recycle", "verdict"),
+    [(70, 60, Verdict.CONFIRMED), (70, 90, Verdict.REFUTED), (50, 60, Verdict.NOT_CHECKABLE)],
+)
+def test_old_deletions_tell_how_long_the_recycle_bin_keeps(
+    account, examine, days, recycle, verdict
+):
+    with account(lambda sim: sim.clock.advance(days * 86_400), recycle_days=recycle) as sim:
+        found = {s.number: f for s, f in examine(sim).findings}
+    assert found["9.59e"].verdict is verdict, found["9.59e"]
 
 
 def test_an_interruption_removes_what_was_made(account, examine, contents):
