@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias
 
 from bigin_client.credits import of_write
@@ -83,7 +85,8 @@ class Batches:
             headers: For example If-Unmodified-Since.
 
         Raises:
-            SettingsError: A row of an update or a deletion has no id; nothing was sent.
+            SettingsError: A row of an update or a deletion has no id, or a row holds a number
+                that JSON has not; nothing was sent.
             ServiceError: With ``processed`` true, the rows may have been written.
             RequestError: The batch was refused as a whole; nothing was written.
         """
@@ -93,6 +96,7 @@ class Batches:
         repeat = kind in {"update", "delete"} if safe_to_repeat is None else safe_to_repeat
         if kind in {"update", "delete"}:
             _check_ids(rows)
+        _check_numbers(rows)
         if kind == "delete":
             return self._delete(module, [str(r["id"]) for r in rows], repeat, run_workflows)
         body: dict[str, Any] = {"data": list(rows)}
@@ -153,6 +157,14 @@ def _check_ids(rows: Sequence[Record]) -> None:
             raise SettingsError(
                 f"Row {position} of the batch has no usable id", hint="An id is 19 digits."
             )
+
+
+def _check_numbers(rows: Sequence[Record]) -> None:
+    """Refuse NaN and infinity: as JSON they would become null and clear the field."""
+    for position, row in enumerate(rows, 1):
+        for name, value in row.items():
+            if isinstance(value, (float, Decimal)) and not math.isfinite(value):
+                raise SettingsError(f"Row {position} of the batch: {name} is not a finite number")
 
 
 def chunks(

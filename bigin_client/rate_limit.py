@@ -66,6 +66,10 @@ class Store(Protocol):
         """Apply `change` to the state in place and return its result."""
         ...
 
+    def close(self) -> None:
+        """Give back what is held open; a later use opens it again."""
+        ...
+
 
 class StoreError(Exception):
     """The shared store cannot be used; the message holds no secret."""
@@ -86,6 +90,9 @@ class MemoryStore:
         """See `Store`."""
         with self._lock:
             return change(self._state)
+
+    def close(self) -> None:
+        """See `Store`: nothing is open."""
 
 
 class FileStore:
@@ -123,6 +130,9 @@ class FileStore:
         except (OSError, NotImplementedError) as error:  # the latter: no locks on this file system
             msg = f"{self.path} cannot be used: {type(error).__name__}"
             raise StoreError(msg) from None
+
+    def close(self) -> None:
+        """See `Store`: the file is open only while it is changed."""
 
     def _read(self) -> State:
         try:
@@ -201,6 +211,10 @@ class RedisStore:
             raise StoreError(msg) from None
         return result
 
+    def close(self) -> None:
+        """See `Store`."""
+        self._redis.close()
+
 
 def open_store(where: str | None, *, base_url: str, api_key: str) -> Store:
     """Return the store that the setting ``rate_limit_store`` names.
@@ -216,11 +230,20 @@ def open_store(where: str | None, *, base_url: str, api_key: str) -> Store:
         return MemoryStore()
     if where and where.startswith(("redis://", "rediss://", "unix://")):
         return RedisStore(where, name)
-    if where:
-        return FileStore(Path(where).expanduser())
-    return FileStore(
-        Path(platformdirs.user_cache_dir("bigin-connectors", appauthor=False)) / f"rate-{name}.json"
+    folder = platformdirs.user_cache_dir("bigin-connectors", appauthor=False)
+    try:
+        return FileStore((Path(where) if where else Path(folder, f"rate-{name}.json")).expanduser())
+    except RuntimeError:  # a container's user without a home
+        if where:
+            raise SettingsError(
+                "rate_limit_store begins with ~, but there is no home folder",
+                hint="Give a full path, or memory.",
+            ) from None
+    log.warning(
+        "There is no home folder, so request pacing is not shared with other processes. "
+        "This process paces itself; set rate_limit_store to share."
     )
+    return MemoryStore()
 
 
 class _Turn(enum.Enum):
@@ -279,6 +302,10 @@ class Pacer:
                 self._sleep(delay)
             if turn is _Turn.OURS:
                 return
+
+    def close(self) -> None:
+        """Give back what the store holds open."""
+        self._store.close()
 
     def slow_down(self, pause: float = 0.0) -> None:
         """Note a 429: halve the rate for a while and let nobody send for `pause` seconds."""

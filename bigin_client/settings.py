@@ -11,6 +11,7 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -125,7 +126,12 @@ class Settings:
             values: For example a tap's config. None and ``""`` count as not given.
         """
         known = {f.name for f in fields(cls) if f.init}
-        given = {k: v for k, v in values.items() if k in known and v is not None and v != ""}
+        given: dict[str, Any] = {
+            # Singer's config files are read with exact decimals.
+            k: float(v) if isinstance(v, Decimal) else v
+            for k, v in values.items()
+            if k in known and v is not None and v != ""
+        }
         return cls(**given)
 
     @property
@@ -141,7 +147,7 @@ class Settings:
         if not key and self.api_key_file:
             try:
                 key = Path(self.api_key_file).expanduser().read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
+            except (OSError, RuntimeError, UnicodeDecodeError) as error:
                 msg = f"api_key_file {self.api_key_file} cannot be read: {type(error).__name__}"
                 raise SettingsError(msg, hint="Name a readable file that holds the key.") from None
         key = (key or env.get(ENVIRONMENT["api_key"], "")).strip()

@@ -127,6 +127,7 @@ class Transport:
     def close(self) -> None:
         """Close all connections; a request after that opens new ones."""
         self._wire.close()
+        self._pacer.close()
 
     def pause(self, seconds: float) -> None:
         """Wait; `cancel` ends the wait with `CancelledError`."""

@@ -213,7 +213,7 @@ class Wire:
             )
         with response:
             try:
-                if download is None or response.status_code != 200:  # noqa: PLR2004 - HTTP
+                if download is None or response.status_code >= 300:  # noqa: PLR2004 - HTTP
                     content = response.raw.read(decode_content=True)
                 else:
                     content = b""

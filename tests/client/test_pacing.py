@@ -139,8 +139,8 @@ def test_redis_gives_the_time(redis_url, monkeypatch):
     monkeypatch.setattr(time, "time", lambda: ours() - 3_600)
     other = RedisStore(redis_url, "clock")
     assert abs(other.now() - ours()) < 0.5
-    other._redis.close()
-    store._redis.close()
+    other.close()
+    store.close()
 
 
 def test_redis_that_goes_away(simulate, connect, caplog):
@@ -169,7 +169,7 @@ def test_a_redis_key_of_another_program(redis_url, caplog):
     store._redis.set("bigin-connectors:rate:foreign", b"\xff\xfe")
     Pacer(1_000, store, sleep=time.sleep).wait()
     assert "cannot be used" in caplog.text
-    store._redis.close()
+    store.close()
 
 
 # --- 429 ---------------------------------------------------------------------------------------

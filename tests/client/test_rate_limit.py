@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import pytest
 
+from bigin_client.errors import SettingsError
 from bigin_client.rate_limit import FileStore, MemoryStore, Pacer, open_store
 
 
@@ -142,6 +143,19 @@ def test_an_unwritable_folder_is_said_and_replaced_by_memory(tmp_path, caplog):
     blocker.write_text("")
     Pacer(1_000, FileStore(blocker / "rate.json"), sleep=time.sleep).wait()
     assert "cannot be used" in caplog.text
+
+
+def test_a_user_without_a_home(monkeypatch, caplog):
+    """Else a folder named ~ would be made wherever the program runs."""
+
+    def homeless(_self):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr("pathlib.Path.expanduser", homeless)
+    assert isinstance(open_store(None, base_url="https://gw", api_key="k"), MemoryStore)
+    assert "no home folder" in caplog.text
+    with pytest.raises(SettingsError, match="no home folder"):
+        open_store("~/rate.json", base_url="https://gw", api_key="k")
 
 
 def test_the_file_is_named_by_a_hash_of_the_key():

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from bigin_client.batches import chunks
 from bigin_client.errors import RequestError, ServiceError, SettingsError
+from bigin_client.testing import Switches
 
 
 def contacts(count, **more):
@@ -190,6 +193,44 @@ def test_results_that_cannot_be_paired_are_no_results(sim, client):
     )
     results = list(client.insert_records("Contacts", contacts(2)))
     assert [r.answered for r in results] == [False, False]
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("-inf"), Decimal("NaN")])
+def test_numbers_that_json_has_not(sim, client, bad):
+    """They would be sent as null, and clear the field."""
+    with pytest.raises(SettingsError, match="Row 2 of the batch: Custom_Double is not a finite"):
+        list(client.insert_records("Contacts", [{"Last_Name": "a"}, {"Custom_Double": bad}]))
+    assert sim.store.count("Contacts") == 0
+
+
+@pytest.mark.parametrize(
+    ("switch", "value"), [(s, v) for s, values in Switches.alternatives().items() for v in values]
+)
+def test_writes_are_right_under_every_switch(simulate, connect, switch, value):
+    """Every choice that the documents leave open, the other way: the same results and records."""
+    sim = simulate(sizes={}, **{switch: value})
+    client = connect(sim)
+    inserted = list(client.insert_records("Contacts", contacts(3)))
+    assert [r.ok for r in inserted] == [True] * 3
+    ids = [r.id for r in inserted]
+    updated = list(client.update_records("Contacts", [{"id": i, "Title": "T"} for i in ids]))
+    assert [(r.ok, r.id) for r in updated] == [(True, i) for i in ids]
+    upserted = list(
+        client.upsert_records(
+            "Contacts",
+            [{"Last_Name": "Changed", "Email": "ROW0@example.org"}, *contacts(4)[3:]],
+            match_on=["Email"],
+        )
+    )
+    assert [(r.ok, r.action) for r in upserted] == [(True, "update"), (True, "insert")]
+    assert upserted[0].id == ids[0]
+    assert names(sim) == ["Changed", "Row 1", "Row 2", "Row 3"]
+    found = {r["id"]: r for r in client.list_records("Contacts", ["Last_Name", "Title"])}
+    assert found[ids[0]] == {"id": ids[0], "Last_Name": "Changed", "Title": "T"}
+    deleted = list(client.delete_records("Contacts", [*ids, ids[0]]))
+    assert [r.ok for r in deleted] == [True, True, True, False]
+    assert {t["id"] for t in client.deleted_records("Contacts")} == set(ids)
+    assert names(sim) == ["Row 3"]
 
 
 # --- writes whose reply is lost ---------------------------------------------------------------
