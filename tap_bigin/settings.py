@@ -123,6 +123,13 @@ OWN = (
         description="Seconds subtracted from a bookmark when it is read, 300 by default.",
     ),
     th.Property(
+        "page_buffer_mb",
+        th.IntegerType,
+        default=64,
+        title="Page buffer",
+        description="Megabytes of pages read ahead, 64 by default; 0: one request at a time.",
+    ),
+    th.Property(
         "full_refresh_days",
         th.IntegerType,
         title="Full refresh",

@@ -22,7 +22,7 @@ from bigin_client.errors import (
     RateLimitedError,
     SettingsError,
 )
-from bigin_client.extract import Extraction, start
+from bigin_client.extract import Extraction, ReadAhead, start
 from bigin_client.extract.bookmarks import parse
 from bigin_client.records import MODIFIED
 from tap_bigin.schemas import DELETED_AT, types_of
@@ -151,6 +151,10 @@ class ModuleStream(BiginStream):
         """Whether deletions come as records of this stream."""
         return self.config.get("deletes") == "rows" and self._is_selected(DELETED_AT)
 
+    def read_ahead(self, ahead: ReadAhead) -> None:
+        """Begin this stream's requests."""
+        self.extraction.read_ahead(ahead)
+
     @property
     def extraction(self) -> Extraction:
         """This run's extraction of the module; made when first asked for."""
@@ -162,6 +166,8 @@ class ModuleStream(BiginStream):
     def rows(self) -> Iterable[Record]:
         started = time.monotonic()
         told = started
+        if self.ABORT_AT_RECORD_COUNT is None:
+            self._tap.read_ahead()
         extraction = self.extraction
         full = self._reads_in_full
         mark = {DELETED_AT: None} if self.deletes_as_rows else {}
@@ -201,7 +207,7 @@ class ModuleStream(BiginStream):
             types=types,
             since=since,
             deleted_since=self.deleted_since(),
-            deletes=self.config.get("deletes") != "off",
+            deletes=self.deletes_as_rows or self._tap.reads_deletions,
             lookback_seconds=lookback,
             cvid=view.get("cvid"),
             pipeline_id=view.get("pipeline_id"),

@@ -15,6 +15,8 @@ from typing_extensions import override
 
 from bigin_client import BiginClient, Settings, console, timestamps
 from bigin_client.errors import BiginError, NotFoundError, SettingsError
+from bigin_client.extract import ReadAhead
+from bigin_client.extract.ahead import MEGABYTE
 from bigin_client.extract.bookmarks import parse
 from bigin_client.metadata import parents_first
 from tap_bigin import modules, settings
@@ -55,6 +57,7 @@ class TapBigin(Tap):
         self.state_written_at = time.monotonic()
         self.report = Report(self.logger)
         self._client: BiginClient | None = None
+        self._ahead: ReadAhead | None = None
         self._stopping = False
         self._unreadable: list[modules.LeftOut] = []
         self._ordered = False
@@ -85,6 +88,21 @@ class TapBigin(Tap):
         for stream in self.streams.values():
             if isinstance(stream, ModuleStream) and stream.selected:
                 yield stream
+
+    def read_ahead(self) -> None:
+        """Let all selected modules send their requests while one is emitted (only once)."""
+        megabytes = int(self.config.get("page_buffer_mb", 64))
+        if self._ahead is not None or megabytes <= 0:
+            return
+        self._ahead = ReadAhead(megabytes * MEGABYTE)
+        for stream in self.module_streams():
+            stream.read_ahead(self._ahead)
+
+    @property
+    def reads_deletions(self) -> bool:
+        """Whether the stream `deleted_records` is selected."""
+        stream = self.streams.get(DELETED_RECORDS)
+        return stream is not None and stream.selected
 
     def deleted_bookmarks(self) -> dict[str, Any]:
         """Return the writable bookmarks of the deletions, by module."""

@@ -20,14 +20,17 @@ complete after the last page.
 - Every change since ``since - lookback_seconds`` comes at least once; the same record may come
   again, with the same or a later Modified_Time.
 - An error ends the iterator; the pages before it are good and their bookmarks hold.
+- `Extraction.read_ahead(ReadAhead(max_bytes))` lets several extractions send their requests
+  while another's pages are consumed.
 - `Extraction.records()` and `Extraction.deletions()` are the two halves, for callers that read
   the deletions of several modules at the end.
 
 Which strategy reads when, and what it costs: ``docs/extract.md``.
 """
 
+from bigin_client.extract.ahead import ReadAhead
 from bigin_client.extract.changes import ChangePage, Summary
 from bigin_client.extract.extraction import Extraction
 from bigin_client.extract.start import start
 
-__all__ = ["ChangePage", "Extraction", "Summary", "start"]
+__all__ = ["ChangePage", "Extraction", "ReadAhead", "Summary", "start"]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from bigin_client.errors import BiginError, NotFoundError, PagingError, RequestError, ScopeError
 from bigin_client.extract import bookmarks
+from bigin_client.extract.ahead import Lane, ReadAhead
 from bigin_client.extract.balance import Balance
 from bigin_client.extract.bookmarks import Bookmark
 from bigin_client.extract.broken import BrokenAssumptionError
@@ -21,6 +23,7 @@ from bigin_client.extract.newest import NewestPage
 from bigin_client.extract.rows import Row, read_page
 from bigin_client.extract.seek import CLOCK_SLACK, Seek, time_of
 from bigin_client.extract.source import Source
+from bigin_client.types import Tombstone
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +72,8 @@ class Extraction:
         self._emitted = Emitted(self._deleted_cutoff) if deletes else None
         self._assembler = Assembler(source)
         self._began_at = time.monotonic()
+        self._lane: Lane | None = None
+        self._fed: _Feed | None = None
         self.summary = Summary(source.module, sort_proved=sort_proved)
 
     @property
@@ -88,6 +93,14 @@ class Extraction:
                 self.warn(f"deletions cannot be read: {error}")
         self.summary.complete = True
 
+    def read_ahead(self, ahead: ReadAhead) -> None:
+        """Begin to send the requests now; the pages wait until they are asked for."""
+        self._lane = ahead.lane(self._found, self._feed_ahead)
+
+    def _feed_ahead(self) -> None:
+        if self._deletes and self.source.has_feed:
+            self._fed = self._read_feed()
+
     # -- records ---------------------------------------------------------------------------
 
     def records(self) -> Iterator[ChangePage]:
@@ -99,7 +112,7 @@ class Extraction:
         """
         last: str | None = None
         try:
-            for found in self._found():
+            for found in self._lane or self._found():
                 page = self._emit(found)
                 last = page.bookmark
                 if page.records or page.bookmark:
@@ -264,8 +277,12 @@ class Extraction:
             return
         if self.source.cvid or self.source.pipeline_id:
             self.warn("the deleted feed is not filtered by views")
-        feed = DeletedFeed(self.source)
-        tombstones = feed.read(self._deleted_cutoff)
+        if self._lane is not None:
+            self._lane.wait()
+        fed = self._fed or self._read_feed()
+        if fed.error is not None:
+            raise fed.error
+        feed, tombstones = fed.feed, fed.tombstones
         if self._emitted is not None:
             restored = self._emitted.contradicted(tombstones)
             tombstones = [t for t in tombstones if t["id"] not in restored]
@@ -280,6 +297,13 @@ class Extraction:
                 hint="Some deletions are unknown: read the module in full (reset its state) "
                 "and remove what it no longer holds.",
             )
+
+    def _read_feed(self) -> _Feed:
+        feed = DeletedFeed(self.source)
+        try:
+            return _Feed(feed, feed.read(self._deleted_cutoff))
+        except BiginError as error:
+            return _Feed(feed, [], error)
 
     def _deleted_bookmark(self, feed: DeletedFeed, *, cut_off: bool) -> Bookmark:
         bookmark = Bookmark(self._deleted_start)
@@ -318,6 +342,15 @@ class Extraction:
         self.summary.requests = self.source.requests
         self.summary.credits = self.source.credits
         self.summary.seconds = time.monotonic() - self._began_at
+
+
+@dataclass
+class _Feed:
+    """The deleted feed as it was after the last page of records."""
+
+    feed: DeletedFeed
+    tombstones: list[Tombstone]
+    error: BiginError | None = None
 
 
 class _Settled:

@@ -33,6 +33,12 @@ class Found:
     loose: list[Record] = field(default_factory=list, repr=False)
     safe: int | None = None
 
+    @property
+    def size(self) -> int:
+        """Bytes that wait in it."""
+        replies = [self.page, *self.parts]
+        return sum(len(r.body) for r in replies if r is not None) + 1_000 * len(self.loose)
+
 
 class Strategy(Protocol):
     """A way to read a module's changes. Broken assumptions end it with `BrokenAssumptionError`."""

@@ -105,14 +105,21 @@ def test_a_failed_discovery_is_no_catalog(tap):
 
 
 def test_one_stream_that_fails_does_not_stop_the_others(tap):
-    """A paging fault in Contacts; its bookmark stays, the rest is there."""
+    """Contacts is refused in every way; its bookmark stays, the rest is there."""
     run_tap = tap(sizes={"Contacts": 450, "Tasks": 3})
     catalog = run_tap.catalog()
-    run_tap.sim.faults.add("missing_token", times=None, match={"module": "Contacts"})
+    run_tap.sim.faults.add(
+        "status",
+        status=400,
+        code="INVALID_REQUEST",
+        times=None,
+        match={"module": "Contacts", "operation": "list"},
+    )
     run = run_tap(catalog=catalog)
     assert run.code == 6
     assert len(run.records["Tasks"]) == 3
-    assert "page token" in run.err
+    assert "Contacts could not be read" in run.err
+    assert "replication_key_value" not in run.states[-1]["bookmarks"]["Contacts"]
 
 
 def test_credits_end_a_run_cleanly(tap):

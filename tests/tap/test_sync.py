@@ -195,3 +195,21 @@ def test_a_full_refresh_reads_everything_again(tap):
     assert len(again.records["Accounts"]) == 20
     marks = [s["bookmarks"]["Accounts"]["replication_key_value"] for s in again.states]
     assert min(marks) >= state["bookmarks"]["Accounts"]["replication_key_value"]
+
+
+def test_modules_are_read_side_by_side_and_emitted_in_order(tap):
+    """With read-ahead the requests of several modules overlap; the output is the same."""
+    run_tap = tap(sizes={"Accounts": 900, "Contacts": 900, "Tasks": 30})
+    run_tap.sim.faults.add("slow", seconds=0.1, times=None, match={"operation": "list"})
+    config = {"modules": ["Accounts", "Contacts", "Tasks"], "requests_per_second": 500.5}
+    outputs = {}
+    for megabytes in (0, 1):
+        run_tap.sim.clear_log()
+        run = run_tap(config={**config, "page_buffer_mb": megabytes})
+        assert run.code == 0, run.err
+        outputs[megabytes] = [
+            (m.get("stream"), m.get("record", {}).get("id")) for m in run.messages
+        ]
+        overlap = max(e.running for e in run_tap.sim.requests if e.params.get("sort_by"))
+        assert (overlap > 1) == (megabytes > 0)
+    assert outputs[0] == outputs[1]
