@@ -90,6 +90,18 @@ def single(exam: Examination) -> Batch:
     return exam.made.insert("single", "Contacts", {"single": row})
 
 
+def gone(exam: Examination) -> str:
+    """Insert a contact and delete it; its id.
+
+    To write to an id that was made up could, however unlikely, hit a record.
+    """
+    made = exam.made.insert("gone", "Contacts", {"gone": named(exam, "gone")}).id("gone")
+    batch = exam.made.delete("gone again", "Contacts", [made])
+    if not batch.ok(made):
+        raise NotCheckable(f"a contact that was just made is not deleted: {batch.exchange.said}")
+    return made
+
+
 def companies(exam: Examination) -> Batch:
     """Insert three companies, two of one name."""
     rows: dict[str, Record] = {

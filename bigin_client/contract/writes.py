@@ -264,9 +264,9 @@ def update_null(exam: Examination) -> Finding:
 
 @statement("9.42", "An update of an unknown id is INVALID_DATA in that row's result", writes=True)
 def update_unknown(exam: Examination) -> Finding:
-    """Two updates, in bulk and by path."""
+    """A contact that is deleted at once, and two updates of it, in bulk and by path."""
     known = material.single(exam).id("single")
-    unknown = str(int(known) + 10**12)
+    unknown = material.gone(exam)
     rows = {"unknown": {"id": unknown, _NAME: exam.mark}, "known": {"id": known}}
     bulk = exam.made.update("unknown", "Contacts", rows)
     path = f"Contacts/{unknown}"

@@ -77,6 +77,23 @@ def test_without_leave_nothing_is_written(account, examine, contents):
     assert of(report, Verdict.REFUTED) == set()
 
 
+def test_no_write_names_a_record_of_the_account(account, examine):
+    """Not in its path, its query or its body: not as what is changed, nor as what is linked."""
+    with account() as sim:
+        theirs = {i for table in sim.store.tables.values() for i in table.live}
+        sent = []
+        sim.before_request(
+            lambda request, _sim: (
+                request.method != "GET"
+                and sent.append(f"{request.path} {request.query} {request.body.decode()}")
+            )
+        )
+        examine(sim, allow_writes=True)
+    named = {i for text in sent for i in re.findall(r"\d{15,}", text)}
+    assert named
+    assert not named & theirs
+
+
 def test_every_question_is_asked_once(account, examine):
     """No GET is repeated but those that look again after a write."""
     with account() as sim:
