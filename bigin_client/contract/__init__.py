@@ -3,8 +3,9 @@
 Over HTTP only, and apart from the simulator: the statements are written from the documents.
 """
 
-# The order of these imports is the order of the checks. What looks at all replies comes last.
-from bigin_client.contract import (  # isort: skip
+# Each enters its statements into the table; the order of the imports is that of the checks. What
+# waits, and what looks at all replies, comes last.
+from bigin_client.contract import (  # noqa: F401, I001 - for their effect, in this order
     account_checks,
     gateway,
     lists,
@@ -24,20 +25,3 @@ from bigin_client.contract.runner import NEEDS_WRITES, Report, run
 from bigin_client.contract.statements import STATEMENTS, Finding, Statement, Verdict
 
 __all__ = ["NEEDS_WRITES", "STATEMENTS", "Finding", "Report", "Statement", "Verdict", "run"]
-
-_ = (
-    account_checks,
-    deleted_feed,
-    deletes,
-    gateway,
-    limits,
-    lists,
-    modified_since,
-    over_time,
-    records_read,
-    searching,
-    tokens,
-    upserts,
-    waits,
-    writes,
-)
