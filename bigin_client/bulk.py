@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bigin_client.errors import RequestError, ServiceError
+from bigin_client.errors import PagingError, RequestError, ServiceError
 from bigin_client.transport import Transport
 
 PATH: Final = "/bigin/bulk/v2/read"
@@ -56,6 +56,50 @@ class Bulk:
     ) -> None:
         self._transport = transport
         self._clock = clock
+
+    def read(
+        self,
+        module: str,
+        fields: Sequence[str] = (),
+        *,
+        cvid: str | None = None,
+        timeout: float = 3600.0,
+        poll_interval: float = 10.0,
+    ) -> Iterator[dict[str, str]]:
+        """Yield all rows of a module: a job for each 200,000 (50 credits), waited for in turn.
+
+        Args:
+            module: API name.
+            fields: Empty: all.
+            cvid: Custom view.
+            timeout: Seconds for each job.
+            poll_interval: Seconds between two looks, a credit each.
+
+        Yields:
+            Rows as `rows` does. What changes between two jobs may be missed or come twice.
+
+        Raises:
+            NotFoundError, ScopeError: The gateway or the connection has no bulk read.
+            ServiceError: A job failed or took too long.
+            PagingError: A result holds another number of rows than its job says.
+
+        Source: bigin-api.md 3.11 [bigin-doc].
+        """
+        page, more = 1, True
+        while more:
+            submitted = self.submit(module, fields, page=page, cvid=cvid)
+            job = self.wait(submitted.id, timeout=timeout, poll_interval=poll_interval)
+            count = 0
+            if job.count != 0:
+                for row in self.rows(job.id):
+                    count += 1
+                    yield row
+            if job.count is not None and count != job.count:
+                raise PagingError(
+                    f"Bulk read {job.id}: {count} rows came, the job counts {job.count}",
+                    hint="Run again, or read by lists.",
+                )
+            page, more = page + 1, job.more_records
 
     def submit(
         self, module: str, fields: Sequence[str] = (), *, page: int = 1, cvid: str | None = None

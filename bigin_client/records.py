@@ -15,9 +15,11 @@ from bigin_client.metadata import Field, Metadata
 from bigin_client.paging import MAX_FIELDS, PAGE_SIZE, iter_pages, read_body
 from bigin_client.reply import Reply
 from bigin_client.transport import Transport
-from bigin_client.types import Record, RecordId, SortOrder, Tombstone
+from bigin_client.types import Approved, Record, RecordId, SortOrder, Tombstone
 
 MODIFIED: Final = "Modified_Time"
+#: Ids that one list may name (bigin-api.md 3.1, [crm°]).
+MAX_IDS: Final = 100
 #: Keys that lists return only when asked for (bigin-api.md 1.4): the parent's module.
 PARENT_MODULE_KEYS: Final = {
     "Tasks": ("$related_module",),
@@ -46,6 +48,7 @@ class ListQuery:
     page_size: int = PAGE_SIZE
     #: At most 100 records by id; [crm°], so a caller checks that it was heeded.
     ids: tuple[str, ...] | None = None
+    approved: Approved | None = None
 
     def params(self, token: str | None) -> dict[str, str | int]:
         """Return the query parameters; a token never goes with a page number."""
@@ -58,6 +61,7 @@ class ListQuery:
             "sort_order": self.sort_order,
             "cvid": self.cvid,
             "pipeline_id": self.pipeline_id,
+            "approved": self.approved,
             "ids": ",".join(self.ids) if self.ids else None,
             "page_token": token,
         }
@@ -218,8 +222,12 @@ class Records:
         pipeline_id: str | None = None,
         modified_since: datetime | str | None = None,
         page_size: int = PAGE_SIZE,
+        approved: Approved | None = None,
+        ids: Sequence[RecordId] | None = None,
     ) -> Iterator[Record]:
         """Yield the records of a module; see `BiginClient.list_records`."""
+        if ids is not None and not 0 < len(ids) <= MAX_IDS:
+            raise SettingsError(f"A list takes 1 to {MAX_IDS} ids, not {len(ids)}")
         if cvid and (sort_by or sort_order):
             raise SettingsError("A custom view brings its own order: cvid goes without sort_by")
         if not 1 <= page_size <= PAGE_SIZE:
@@ -244,18 +252,23 @@ class Records:
                 pipeline_id=pipeline_id,
                 modified_since=since,
                 page_size=page_size,
+                approved=approved,
+                ids=None if ids is None else tuple(ids),
             )
             for group in groups
         )
         read = reader(chosen)
         if not others:
+            wanted = None if ids is None else frozenset(ids)
             for page in self.pages(first):
-                yield from map(read, page)
+                # `ids` may have been ignored ([crm°]).
+                yield from map(read, _among(wanted, page) if wanted else page)
             return
         rest = [self.pages(q) for q in others]
         for page in self.pages(first):
             parts = [next(pages, []) for pages in rest]
-            for raw in self.complete(module, names, page, parts, anchor=anchor):
+            rows = page if ids is None else _among(frozenset(ids), page)
+            for raw in self.complete(module, names, rows, parts, anchor=anchor):
                 yield read(raw)
 
     def complete(
@@ -452,6 +465,10 @@ class Records:
             msg = "GET org: the reply holds no organisation"
             raise ServiceError(msg, request_id=reply.request_id)
         return cast("dict[str, Any]", found[0])
+
+
+def _among(ids: frozenset[RecordId], page: Sequence[Record]) -> list[Record]:
+    return [r for r in page if r["id"] in ids]
 
 
 def _tombstone(module: str, row: dict[str, Any]) -> Tombstone:

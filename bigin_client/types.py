@@ -11,6 +11,7 @@ Record: TypeAlias = dict[str, Any]
 RecordId: TypeAlias = str
 
 SortOrder: TypeAlias = Literal["asc", "desc"]
+Approved: TypeAlias = Literal["true", "false", "both"]
 
 
 class PageInfo(TypedDict, total=False):

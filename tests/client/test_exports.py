@@ -58,7 +58,7 @@ def test_names_that_others_script_against():
     given = inspect.signature(bigin_client.BiginClient.list_records).parameters
     assert list(given) == [
         "self", "module", "fields", "sort_by", "sort_order", "cvid", "pipeline_id",
-        "modified_since", "page_size",
+        "modified_since", "page_size", "approved", "ids",
     ]  # fmt: skip
 
 

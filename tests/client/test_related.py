@@ -7,7 +7,14 @@ import os
 
 import pytest
 
-from bigin_client.errors import NotFoundError, RequestError, ScopeError, ServiceError, SettingsError
+from bigin_client.errors import (
+    NotFoundError,
+    PagingError,
+    RequestError,
+    ScopeError,
+    ServiceError,
+    SettingsError,
+)
 
 CONTENT = os.urandom(300_000)
 
@@ -189,6 +196,28 @@ def test_bulk_read(sim, client):
         assert row["Last_Name"] == truth[record_id]["Last_Name"]
         assert row["Email"] == (truth[record_id]["Email"] or "")
     assert client.transport.credits.used == sim.credits_used > 50
+
+
+def test_bulk_read_of_a_whole_module(sim, client):
+    client.transport._sleep = sim.clock.advance
+    rows = list(client.bulk.read("Contacts", ["Last_Name"], poll_interval=5))
+    assert len(rows) == 230
+    assert sum(e.operation == "bulk_create" for e in sim.requests) == 1
+
+
+def test_a_bulk_result_of_another_length_is_an_error(sim, client):
+    made = client.bulk.submit("Contacts", ["Last_Name"])
+    client.transport._sleep = sim.clock.advance
+    client.bulk.wait(made.id, poll_interval=5)
+    for operation, body in {
+        "bulk_create": f'{{"data": [{{"details": {{"id": "{made.id}"}}}}]}}',
+        "bulk_status": '{"data": [{"state": "COMPLETED", "result": {"count": 231}}]}',
+    }.items():
+        sim.faults.add(
+            "status", status=200, shape="text", message=body, match={"operation": operation}
+        )
+    with pytest.raises(PagingError, match="230 rows came, the job counts 231"):
+        list(client.bulk.read("Contacts", ["Last_Name"]))
 
 
 def test_bulk_job_is_not_submitted_twice(sim, client):
