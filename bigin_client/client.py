@@ -322,6 +322,7 @@ class BiginClient:
         cvid: str | None = None,
         pipeline_id: str | None = None,
         page_size: int = PAGE_SIZE,
+        listed: Mapping[str, str] | None = None,
     ) -> Extraction:
         """Return a module's changes since a bookmark; see `bigin_client.extract`.
 
@@ -336,6 +337,8 @@ class BiginClient:
             cvid: Custom view to read instead (3 credits a page, whole each time).
             pipeline_id: Team Pipeline to read; Pipelines only.
             page_size: Up to 200.
+            listed: ``summary.listed`` of the read before: notices restorations that move no
+                Modified_Time.
 
         Returns:
             An iterator of `extract.ChangePage`, with a `summary` once it has ended.
@@ -352,6 +355,7 @@ class BiginClient:
             cvid=cvid,
             pipeline_id=pipeline_id,
             page_size=page_size,
+            listed=listed,
         )
 
     # -- load ------------------------------------------------------------------------------

@@ -49,6 +49,7 @@ BOOKMARK: Final = "replication_key_value"
 DELETED_BOOKMARK: Final = "deleted_bookmark"
 FULL_READ_AT: Final = "full_read_at"
 SORT_PROVED: Final = "sort_proved"
+LISTED: Final = "listed_deletions"
 
 
 class BiginStream(Stream):
@@ -179,6 +180,8 @@ class ModuleStream(BiginStream):
             if time.monotonic() - told >= PROGRESS_SECONDS:
                 told = time.monotonic()
                 self._tap.tell_progress(self.name, extraction.summary, told - started)
+        if extraction.summary.listed or self.stream_state.get(LISTED):
+            self.stream_state[LISTED] = extraction.summary.listed
         if extraction.summary.sort_proved:
             self.stream_state[SORT_PROVED] = True
         if full:
@@ -212,6 +215,7 @@ class ModuleStream(BiginStream):
             cvid=view.get("cvid"),
             pipeline_id=view.get("pipeline_id"),
             sort_proved=bool(self.stream_state.get(SORT_PROVED)),
+            listed=self.stream_state.get(LISTED),
         )
 
     def _is_selected(self, name: str) -> bool:

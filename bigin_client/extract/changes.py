@@ -45,6 +45,8 @@ class Summary:
         warnings: What a person should know, a line each.
         sort_proved: The service was seen to sort by Modified_Time; an incremental read that is
             told so saves a request in modules whose records are never edited.
+        listed: The newest deletions in the feed, id → time; an incremental read that is given
+            them notices restorations that move no Modified_Time.
         complete: The iterator ended by itself: every change was handed over.
     """
 
@@ -59,8 +61,9 @@ class Summary:
     seconds: float = 0.0
     warnings: list[str] = field(default_factory=list)
     sort_proved: bool = False
+    listed: dict[str, str] = field(default_factory=dict)
     complete: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the summary for a report."""
-        return dict(vars(self))
+        return {k: v for k, v in vars(self).items() if k not in {"sort_proved", "listed"}}

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import logging
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from typing import Final
 
 from bigin_client.errors import PagingError, RequestError
-from bigin_client.extract.rows import instant, number
+from bigin_client.extract.rows import instant, number, to_text
 from bigin_client.extract.source import Source
 from bigin_client.reply import Reply
 from bigin_client.types import Tombstone
@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 #: Days that the recycle bin keeps a record; older deletions may not be listed any more.
 RETENTION_DAYS: Final = 60
+#: Deletions that a read remembers for the next one.
+MAX_LISTED: Final = 100
 #: A feed of several pages is read until two passes agree, this often at most: a record that is
 #: restored meanwhile moves the others across the page boundary.
 MAX_PASSES: Final = 4
@@ -72,6 +74,25 @@ class DeletedFeed:
         self.first_reply: Reply | None = None
         #: The feed went on past what its page numbers reach.
         self.cut_off = False
+        #: Older entries than those wanted were not read.
+        self.broke_off = False
+        #: Everything that the last pass showed, older entries too: id → time.
+        self.listed: dict[str, int] = {}
+
+    def vanished(self, before: Mapping[str, str]) -> list[str]:
+        """Return the ids that an earlier read listed and this one, which reached as far, not.
+
+        They were restored, or left the feed for good after its retention.
+        """
+        reach = min(self.listed.values(), default=0) if self.broke_off else 0
+        return [
+            i for i, at in before.items() if i not in self.listed and (instant(at) or 0) > reach
+        ]
+
+    def newest(self) -> dict[str, str]:
+        """Return the newest entries, to be given to `vanished` by the next read."""
+        ids = sorted(self.listed, key=lambda i: self.listed[i], reverse=True)[:MAX_LISTED]
+        return {i: to_text(self.listed[i]) for i in ids}
 
     def read(self, cutoff: int | None) -> list[Tombstone]:
         """Return the deletions since an instant, oldest first, each id once (its latest).
@@ -80,7 +101,7 @@ class DeletedFeed:
             PagingError: The feed changes faster than it can be read.
             ScopeError, NotFoundError: The connection may not read it, or there is none.
         """
-        self.cut_off = False
+        self.cut_off = self.broke_off = False
         before: set[str] | None = None
         for _ in range(MAX_PASSES):
             found, pages = self._walk(cutoff)
@@ -95,6 +116,7 @@ class DeletedFeed:
 
     def _walk(self, cutoff: int | None) -> tuple[dict[str, Tombstone], int]:
         found: dict[str, Tombstone] = {}
+        self.listed = {}
         pages = 0
         last: Tombstone | None = None
         while True:
@@ -105,6 +127,7 @@ class DeletedFeed:
             if last is not None and last["id"] not in {t["id"] for t in shown}:
                 break  # the header is not to be relied on
             for tombstone in shown:
+                self.listed[tombstone["id"]] = _time(tombstone)
                 known = found.get(tombstone["id"])
                 if _time(tombstone) >= (cutoff or 0) and (
                     known is None or _time(known) <= _time(tombstone)
@@ -125,6 +148,7 @@ class DeletedFeed:
                 if self.first_reply is None:
                     self.first_reply = reply
                 if stretch.add(tombstones):
+                    self.broke_off = True
                     break
         except RequestError as refusal:
             # Page numbers reach 2,000 rows at the most (bigin-api.md 11.14).

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,9 @@ class Extraction:
         deletes: Read the deleted feed after the records.
         lookback_seconds: Subtracted from both bookmarks.
         sort_proved: An earlier read has seen that the service sorts (`Summary.sort_proved`).
+        listed: The deletions that the read before this one saw (`Summary.listed`): one that is
+            listed no more was restored, and its record comes again even if its Modified_Time
+            did not move (bigin-api.md 3.4: not known).
         field_names: Returns the names of the fields that the account has now; asked only when
             the service refuses a request.
 
@@ -54,11 +57,13 @@ class Extraction:
         deletes: bool = True,
         lookback_seconds: float = 300,
         sort_proved: bool = False,
+        listed: Mapping[str, str] | None = None,
         field_names: Callable[[], Iterable[str]] | None = None,
     ) -> None:
         self.source = source
         self._deletes = deletes
         self._field_names = field_names
+        self._listed = dict(listed or {})
         start = bookmarks.parse(since, f"The bookmark of {source.module}")
         self._deleted_start = bookmarks.parse(
             deleted_since, f"The deletions' bookmark of {source.module}"
@@ -69,6 +74,7 @@ class Extraction:
             None if self._deleted_start is None else self._deleted_start - lookback
         )
         self._bookmark = Bookmark(start)
+        self._began_with_bookmark = start is not None
         self._emitted = Emitted(self._deleted_cutoff) if deletes else None
         self._assembler = Assembler(source)
         self._began_at = time.monotonic()
@@ -118,11 +124,30 @@ class Extraction:
                 if page.records or page.bookmark:
                     yield page
             self._note_first()
+            yield from self._restored()
             self._bookmark.finish()
             if self._bookmark.text != last:
                 yield self._page([])
         finally:
             self._count()
+
+    def _restored(self) -> Iterator[ChangePage]:
+        """Yield the records that were restored since the read before this one."""
+        self.summary.listed = dict(self._listed)
+        if not self._deletes or not self.source.has_feed:
+            return
+        if self._lane is not None:
+            self._lane.wait()
+        self._fed = self._fed or self._read_feed()
+        if self._fed.error is not None:
+            return  # told when the deletions are asked for
+        feed = self._fed.feed
+        ids = feed.vanished(self._listed) if self._began_with_bookmark else []
+        loose = [r for r in map(self.source.get, ids) if r is not None]
+        if loose:
+            log.info("%s: %d restored records", self.module, len(loose))
+            yield self._emit(Found(loose=loose))
+        self.summary.listed = feed.newest()
 
     def _emit(self, found: Found) -> ChangePage:
         self._note_first()
@@ -277,8 +302,6 @@ class Extraction:
             return
         if self.source.cvid or self.source.pipeline_id:
             self.warn("the deleted feed is not filtered by views")
-        if self._lane is not None:
-            self._lane.wait()
         fed = self._fed or self._read_feed()
         if fed.error is not None:
             raise fed.error

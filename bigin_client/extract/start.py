@@ -33,6 +33,7 @@ def start(
     pipeline_id: str | None = None,
     page_size: int = PAGE_SIZE,
     sort_proved: bool = False,
+    listed: Mapping[str, str] | None = None,
 ) -> Extraction:
     """Return the extraction of a module; see `BiginClient.extract`.
 
@@ -51,6 +52,7 @@ def start(
         pipeline_id: Team Pipeline.
         page_size: Records a page.
         sort_proved: What the summary of an earlier read said.
+        listed: The same of the deletions it saw.
 
     Raises:
         NotFoundError: The account has no such module.
@@ -85,6 +87,7 @@ def start(
         deletes=deletes,
         lookback_seconds=lookback_seconds,
         sort_proved=sort_proved,
+        listed=listed,
         field_names=lambda: _fields_now(metadata, api_name),
     )
 

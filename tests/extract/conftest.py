@@ -49,6 +49,7 @@ class Copy:
             fields,
             since=self.bookmark,
             deleted_since=self.deleted_bookmark,
+            listed=self.summary.listed if self.summary else None,
             **options,
         )
         for number, page in enumerate(changes, 1):

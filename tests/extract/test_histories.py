@@ -65,6 +65,7 @@ histories = st.fixed_dictionaries(
         "zone": st.sampled_from(ZONES),
         "lookback": st.sampled_from(LOOKBACKS),
         "many_fields": st.booleans(),
+        "restore_moves": st.booleans(),
         #: What happens before each list request of the first, and of the second run.
         "changes": st.lists(steps, min_size=4, max_size=12),
         "later": st.lists(steps, max_size=8),
@@ -91,6 +92,7 @@ def drawn(seed: int) -> dict[str, Any]:
         "zone": rng.choice(ZONES),
         "lookback": rng.choice(LOOKBACKS),
         "many_fields": rng.random() < 0.3,
+        "restore_moves": True,
         "changes": some_steps(rng.randint(4, 12)),
         "later": some_steps(rng.randint(0, 8)),
     }
@@ -163,7 +165,10 @@ def play(history: dict) -> tuple[list[str], bool]:
     """Play a history; returns the differences, and whether a read gave up."""
     module = history["module"]
     counts = {module: 60} if history["many_fields"] and module != "Notes" else {}
-    service = {"token_nature": history["token"], "restore_moves_modified_time": True}
+    service = {
+        "token_nature": history["token"],
+        "restore_moves_modified_time": history["restore_moves"],
+    }
     with BiginSimulator(
         seed=1, sizes={}, time_zone=history["zone"], rate_limit=None, now=BASE, field_counts=counts,
         **service, **history["service"],
@@ -174,6 +179,7 @@ def play(history: dict) -> tuple[list[str], bool]:
         rows: dict[str, dict] = {}
         marks: dict[str, str | None] = {"since": None, "deleted_since": None}
         gave_up, halves = False, []
+        listed: dict[str, str] = {}
         sim.before_request(world.hook)
         with BiginClient(key) as client:
             for plan in (history["changes"], history["later"], []):
@@ -182,6 +188,7 @@ def play(history: dict) -> tuple[list[str], bool]:
                     module,
                     page_size=history["page_size"],
                     lookback_seconds=history["lookback"],
+                    listed=listed,
                     **marks,
                 )
                 try:
@@ -195,6 +202,7 @@ def play(history: dict) -> tuple[list[str], bool]:
                 except PagingError:
                     gave_up = True
                     assert plan, "gave up although nothing changed"
+                listed = changes.summary.listed
                 for kind in world.in_chain:
                     coverage[changes.summary.strategy, history["token"], kind] += 1
                 world.in_chain.clear()
@@ -361,6 +369,7 @@ def directed(**facts: Any) -> dict[str, Any]:
         "zone": "UTC",
         "lookback": 0,
         "many_fields": False,
+        "restore_moves": True,
         "changes": [],
         "later": [],
     }
