@@ -139,6 +139,7 @@ _TEXT_SCHEMA: Final[Schema] = {"type": ["string", "null"]}
 
 TEXT: Final = FieldType("text", _TEXT_SCHEMA, _text, field_writes.text, str)
 PICKLIST: Final = FieldType("picklist", _TEXT_SCHEMA, _text, field_writes.choice, str)
+ADDRESS: Final = FieldType("text", _TEXT_SCHEMA, _text, field_writes.trimmed)
 BIGINT: Final = FieldType("bigint", _TEXT_SCHEMA, _text, field_writes.big_integer, str)
 UNKNOWN: Final = FieldType("unknown", _TEXT_SCHEMA, _text, field_writes.text, str)
 INTEGER: Final = FieldType(
@@ -180,14 +181,12 @@ _BY_DATA_TYPE: Final[Mapping[str, FieldType]] = {
         (
             "text",
             "textarea",
-            "email",
-            "phone",
-            "website",
             "autonumber",
             "profileimage",
         ),
         TEXT,
     ),
+    **dict.fromkeys(("email", "phone", "website"), ADDRESS),
     "picklist": PICKLIST,
     **dict.fromkeys(("bigint", "id", "long"), BIGINT),
     "integer": INTEGER,

@@ -94,6 +94,11 @@ def text(value: Any, field: FieldFacts) -> str:
     return written
 
 
+def trimmed(value: Any, field: FieldFacts) -> str:
+    """An e-mail address, phone number or website: blanks around it are no part of it."""
+    return text(value.strip() if isinstance(value, str) else value, field)
+
+
 def big_integer(value: Any, field: FieldFacts) -> str:
     """A number of up to 19 digits; always text on the wire."""
     if isinstance(value, str):

@@ -2,8 +2,8 @@
 
 Three ways: look the keys up with COQL (25 keys a credit), walk the whole module (200 records a
 credit), or, on a unique field, read nothing and let the service's own upsert decide (10 rows a
-credit, but it touches records that need no change). Keys are looked up until that has cost as
-much as a walk would; then the module is walked and everything is known.
+credit, but it touches records that need no change). Keys are looked up until that has cost
+half of what a walk would; then the module is walked and everything is known.
 
 A look-up may miss what was written in the last seconds, because an index lags behind
 (bigin-api.md 7.1): what was modified of late is read by list too, which shows writes at once.
@@ -132,7 +132,10 @@ class Reading:
 
     def _look_up_is_cheaper(self, rows: int) -> bool:
         pages = -(-rows // 100) if self._key.by_id else -(-rows // KEYS_A_QUERY) + 1
-        return self._spent + pages < self._walk_cost()
+        # A first chunk may be all there is. After that, looking up goes on for half of what a
+        # walk costs: how long the input is nobody knows, and in the end both may be paid.
+        limit = self._walk_cost() if not self._spent else self._walk_cost() / 2
+        return self._spent + pages < limit
 
     def _look_up(self, rows: Sequence[Row]) -> None:
         if self._key.by_id:

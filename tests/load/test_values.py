@@ -33,6 +33,7 @@ TAKEN = [
     (field("text"), dt.date(2026, 2, 3), "2026-02-03"),
     (field("text", length=3), "äöü", "äöü"),
     (field("phone"), 4930123, "4930123"),
+    (field("email"), " Ann@Example.com ", "Ann@Example.com"),
     (field("bigint"), 5725767000000123456, "5725767000000123456"),
     (field("bigint"), "5725767000000123456", "5725767000000123456"),
     (field("integer", "integer"), "7", 7),
