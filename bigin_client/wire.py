@@ -266,24 +266,43 @@ class _Session(requests.Session):
         self.reading = False
         # A .netrc entry for the host would replace our Authorization header.
         self.auth = _KeepHeaders()
-        self._opened: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._opened = _Opened()
         adapter = _Adapter(self._opened)
         self.mount("https://", adapter)
         self.mount("http://", adapter)
 
     def cut(self) -> None:
         """Shut the sockets, so that a read that waits on one ends at once."""
-        for connection in list(self._opened):
+        for connection in self._opened.all():
             opened = connection.sock
             if opened is not None:
                 with contextlib.suppress(OSError):
-                    opened.shutdown(socket.SHUT_RDWR)
+                    # Not the TLS socket's own method, which pulls the rug from under its reader.
+                    socket.socket.shutdown(opened, socket.SHUT_RDWR)
+
+
+class _Opened:
+    """The connections that a session has made and still holds."""
+
+    def __init__(self) -> None:
+        self._connections: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._lock = threading.Lock()
+
+    def add(self, connection: object) -> None:
+        """Note one."""
+        with self._lock:
+            self._connections.add(connection)
+
+    def all(self) -> list[Any]:
+        """Return them, for another thread."""
+        with self._lock:
+            return list(self._connections)
 
 
 class _Adapter(requests.adapters.HTTPAdapter):
     """Notes the connections that it makes."""
 
-    def __init__(self, opened: weakref.WeakSet[Any]) -> None:
+    def __init__(self, opened: _Opened) -> None:
         self._opened = opened
         super().__init__(pool_connections=2, pool_maxsize=2)
 
@@ -300,7 +319,7 @@ class _Adapter(requests.adapters.HTTPAdapter):
 class _Noting:
     """Makes connections as their class does, and notes each."""
 
-    def __init__(self, make: Callable[..., Any], opened: weakref.WeakSet[Any]) -> None:
+    def __init__(self, make: Callable[..., Any], opened: _Opened) -> None:
         self._make = make
         self._opened = opened
 

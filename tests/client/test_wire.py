@@ -16,7 +16,13 @@ import time
 import pytest
 
 from bigin_client import BiginClient, Settings, retry, transport
-from bigin_client.errors import RateLimitedError, RequestError, ServiceError, SettingsError
+from bigin_client.errors import (
+    CancelledError,
+    RateLimitedError,
+    RequestError,
+    ServiceError,
+    SettingsError,
+)
 
 INSERTED = (
     b'{"data":[{"code":"SUCCESS","status":"success","message":"record added",'
@@ -497,3 +503,39 @@ def test_a_ca_bundle_that_is_not_there(tmp_path):
     with client_of(free_port(), "https", ca_bundle=str(tmp_path / "none.pem")) as client:
         with pytest.raises(SettingsError, match="CA certificates cannot be read"):
             client.records.count("Contacts")
+
+
+@needs_openssl
+@pytest.mark.parametrize("body", [b"", reply()[:-3]])
+def test_a_stop_cuts_a_read_under_tls(tls, body):
+    release = threading.Event()
+
+    def answer(_number):
+        if not body:
+            release.wait(5)
+        return body
+
+    with Server(answer, wrap=tls) as server:
+        with client_of(server.port, "https", verify_tls=False, request_timeout=5) as client:
+            ends = []
+
+            def work():
+                try:
+                    with pytest.warns(Warning, match="Unverified"):
+                        client.records.count("Contacts")
+                except CancelledError as error:
+                    ends.append(error)
+
+            thread = threading.Thread(target=work)
+            thread.start()
+            for _ in range(300):
+                if server.requests:
+                    break
+                time.sleep(0.01)
+            time.sleep(0.05)
+            started = time.monotonic()
+            client.transport.cancel()
+            thread.join(3)
+            assert time.monotonic() - started < 1
+            assert len(ends) == 1
+            release.set()
