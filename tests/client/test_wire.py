@@ -141,6 +141,23 @@ def test_a_connection_is_kept_and_used_again():
         assert server.connections == 1
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+        b"HTTP/1.1 304 Not Modified\r\n\r\n",
+        reply(b'{"code":"INVALID_DATA","status":"error"}', "400 Bad Request"),
+    ],
+    ids=["204", "304", "400"],
+)
+def test_a_connection_is_kept_after_every_kind_of_reply(answer):
+    with Server(lambda _n: answer) as server, client_of(server.port) as client:
+        for _ in range(3):
+            with contextlib.suppress(RequestError):
+                assert client.records._get("Contacts", "1", None) is None
+        assert (len(server.requests), server.connections) == (3, 1)
+
+
 def test_an_idle_connection_that_the_server_has_closed():
     """A new one is opened before anything is sent: the insert takes place once."""
     with Server(lambda _n: reply(INSERTED, "201 Created"), close=True) as server:
@@ -297,6 +314,16 @@ def test_retry_after_is_waited_in_full(waits, headers, wait, status):
         with client_of(server.port, max_wait=60) as client:
             assert client.records.count("Contacts") == 7
     assert waits == [wait]
+
+
+def test_retry_after_as_a_date_without_the_servers_clock(waits):
+    """Then the local clock has to do."""
+    until = email.utils.formatdate(time.time() + 20, usegmt=True)
+    answer = reply(b"{}", "429 Too Many Requests", f"Retry-After: {until}\r\n")
+    with Server(lambda n: reply() if n else answer) as server:
+        with client_of(server.port, max_wait=60) as client:
+            assert client.records.count("Contacts") == 7
+    assert 17 < waits[0] <= 20
 
 
 @pytest.mark.parametrize(
