@@ -23,7 +23,7 @@ with DAG(
     doc_md=__doc__,
     tags=["bigin", "example"],
     params={
-        "folder": Param("/tmp/bigin", description="Folder or object storage URL"),  # noqa: S108 - an example
+        "folder": Param("/tmp/bigin", description="Folder or object storage URL"),
         "modules": Param(["*"], type="array", description="Modules or globs"),
     },
     default_args={

@@ -21,8 +21,8 @@ with DAG(
     doc_md=__doc__,
     tags=["bigin", "example"],
     params={
-        "input": Param("/tmp/bigin/contacts.csv", type="string", description="File to load"),  # noqa: S108 - an example
-        "rejects": Param("/tmp/bigin/rejects.jsonl", type="string"),  # noqa: S108 - an example
+        "input": Param("/tmp/bigin/contacts.csv", type="string", description="File to load"),
+        "rejects": Param("/tmp/bigin/rejects.jsonl", type="string"),
         "max_rejects": Param("5%", type="string"),
     },
     default_args={

@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 MODES: Final = ("watermark", "window", "full")
 #: Holds the watermarks of all extracts that name no asset and no file. An inlet, not an outlet:
 #: a task may keep state with it, and no event goes out. Assets have no state before 3.3.
-WATERMARKS: Final = (
-    [Asset(name="bigin_watermarks", uri="bigin-state://watermarks")] if AIRFLOW_V_3_3_PLUS else []
-)
+#: Without a scheme: one would make Airflow load every provider's URI handlers at parse time.
+WATERMARKS: Final = [Asset(name="bigin_watermarks")] if AIRFLOW_V_3_3_PLUS else []
 
 
 class BiginExtractToFileOperator(BiginOperator):

@@ -136,3 +136,25 @@ def database() -> None:
     Pool.create_or_update_pool(
         "bigin_api", slots=2, description="Bigin API", include_deferred=False
     )
+
+
+@pytest.fixture
+def warehouse(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """Return the hook of a SQLite database, which is the Airflow connection ``warehouse``."""
+    import sqlite3
+
+    from airflow.providers.common.compat.sdk import BaseHook
+    from airflow.providers.common.sql.hooks.sql import DbApiHook
+
+    class Warehouse(DbApiHook):
+        conn_name_attr = "conn_id"
+        supports_autocommit = False
+        placeholder = "?"
+
+        def get_conn(self) -> sqlite3.Connection:
+            return sqlite3.connect(tmp_path / "warehouse.db")
+
+    hook = Warehouse("warehouse")
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", "sqlite:///nowhere")
+    monkeypatch.setattr(BaseHook, "get_hook", lambda *_args, **_kwargs: hook)
+    return hook

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
+from airflow_provider_bigin.triggers.changes import BiginRecordsChangedTrigger
 from tests.airflow.conftest import EXAMPLES, json_lines
 
 
@@ -58,3 +61,103 @@ def test_load_with_rejects(bag, bigin_default, tmp_path):
 def _ids(folder: Path, module: str) -> set[str]:
     files = folder.glob(f"module={module}/run=*/part-*.jsonl")
     return {row["id"] for file in files for row in json_lines(file)}
+
+
+def test_crud(bag, bigin_default):
+    before = bigin_default.store.count("Contacts")
+    run = bag.dags["example_bigin_crud"].test(run_conf={"email": "crud@example.org"})
+    assert run.state == "success"
+    assert bigin_default.store.count("Contacts") == before
+
+
+@pytest.mark.usefixtures("bigin_default")
+def test_extract_window(bag, tmp_path):
+    """A manual run takes the last whole interval before its date."""
+    pq = pytest.importorskip("pyarrow.parquet")
+    run = bag.dags["example_bigin_extract_window"].test(
+        logical_date=datetime.now(timezone.utc), run_conf={"folder": str(tmp_path)}
+    )
+    assert run.state == "success"
+    (file,) = tmp_path.glob("module=Contacts/window=*/part-00000.parquet")
+    manifest = json.loads((file.parent / "_manifest.json").read_text())
+    start, end = (datetime.fromisoformat(manifest["window"][n]) for n in ("start", "end"))
+    assert end - start == timedelta(days=1)
+    assert file.parent.name == f"window={start:%Y%m%dT%H%M%SZ}"
+    table = pq.read_table(file)
+    assert table.num_rows == manifest["rows"]
+    assert all(start <= t < end for t in table.column("Modified_Time").to_pylist())
+
+
+def test_event_driven(bag, bigin_default, tmp_path):
+    dag = bag.dags["example_bigin_event_driven"]
+    run = dag.test(run_conf={"folder": str(tmp_path)})
+    assert run.state == "success"
+    assert len(_ids(tmp_path, "Contacts")) == bigin_default.store.count("Contacts")
+    (asset,) = dag.timetable.asset_condition.objects
+    (watcher,) = asset.watchers
+    assert isinstance(watcher.trigger, BiginRecordsChangedTrigger)
+
+
+def test_sql_roundtrip(bag, bigin_default, tmp_path, warehouse):
+    rows = [(f"s{i}@example.org", "Sam", f"Segment {i}", None) for i in range(7)]
+    warehouse.run("create table crm_segment (mail, first_name, last_name, phone)")
+    warehouse.insert_rows("crm_segment", rows)
+    run = bag.dags["example_bigin_sql_roundtrip"].test(run_conf={"folder": str(tmp_path)})
+    assert run.state == "success"
+    back = warehouse.get_records("select mail, bigin_id, outcome from crm_ids")
+    assert {r[0] for r in back} == {r[0] for r in rows}
+    for mail, record_id, outcome in back:
+        assert outcome == "created"
+        assert bigin_default.store.get("Contacts", record_id)["Email"] == mail
+
+
+def test_deferrable_sensors(bag, bigin_default):
+    """The second sensor is really deferred: the search shows the deal only while it waits."""
+    dag = bag.dags["example_bigin_deferrable_sensors"]
+    for task_id in ("a_deal_changed", "a_deal_was_won"):
+        dag.get_task(task_id).poke_interval = 0.2
+    looks = []
+
+    def hide(request, sim):  # noqa: ARG001 - the simulator's signature
+        if "search" in request.path:
+            looks.append(1)
+
+    bigin_default.before_request(hide)
+    stage = bigin_default.store.records("Pipelines")[0]["Stage"]
+    bigin_default.faults.add("status", match={"operation": "search"}, status=503, times=2)
+    since = "2001-01-01T00:00:00+00:00"
+    run = dag.test(run_conf={"criteria": f"(Stage:equals:{stage})", "since": since})
+    assert run.state == "success"
+    assert len(looks) == 3, "two looks in vain, one of them in the trigger"
+
+
+def test_delete_with_approval(bag, bigin_default, tmp_path):
+    doomed = [
+        bigin_default.store.insert("Contacts", {"Last_Name": "Old", "Title": "To be deleted"})
+        for _ in range(3)
+    ]
+    bigin_default.clock.advance(60)
+    before = bigin_default.store.count("Contacts")
+    run = bag.dags["example_bigin_delete_with_approval"].test(
+        run_conf={"plan": str(tmp_path / "plan.jsonl")}, mark_success_pattern="approve"
+    )
+    assert run.state == "success"
+    assert bigin_default.store.count("Contacts") == before - len(doomed)
+    assert len(json_lines(tmp_path / "plan.jsonl")) == len(doomed)
+
+
+def test_connection_health(bag, bigin_default):
+    dag = bag.dags["example_bigin_connection_health"]
+    assert dag.test().state == "success"
+    bigin_default.add_connection("PENDING")
+    assert dag.test().state == "failed"
+
+
+def test_all_accounts(bag, bigin_default, tmp_path):
+    other = bigin_default.add_connection("ACTIVE", sizes={"Contacts": 5})
+    run = bag.dags["example_bigin_all_accounts"].test(run_conf={"folder": str(tmp_path)})
+    assert run.state == "success"
+    for connection in (bigin_default.connection_id, other):
+        store = bigin_default.account(connection).store
+        found = _ids(tmp_path / f"account={connection}", "Contacts")
+        assert found == {r["id"] for r in store.records("Contacts")}
