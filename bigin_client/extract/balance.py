@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Iterator
 
 from bigin_client.errors import NotFoundError, RequestError, ScopeError, ServiceError
+from bigin_client.extract.broken import BrokenAssumptionError
 from bigin_client.extract.by_id import ids_of
 from bigin_client.extract.found import Found
 from bigin_client.extract.rows import Row, number, read_page
@@ -49,6 +50,7 @@ class Balance:
 
     def run(self) -> Iterator[Found]:
         """Yield the records that were missed, if there are any."""
+        unknown: Row | None = None
         for _ in range(TRIES):
             yield from self._seek.catch_up()
             before = self._moment()
@@ -59,6 +61,9 @@ class Balance:
                 continue
             newest, gone = before
             if newest is not None and not self._seek.knows(newest):
+                if newest == unknown:
+                    raise BrokenAssumptionError("the newest record does not turn up in the walk")
+                unknown = newest
                 continue
             missing = counted - self._seek.alive(gone)
             if missing > 0:

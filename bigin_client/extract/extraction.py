@@ -64,6 +64,8 @@ class Extraction:
         self._deletes = deletes
         self._field_names = field_names
         self._listed = dict(listed or {})
+        #: Deleted while the records were read; what the feed lists no more at the end came back.
+        self._gone: set[str] = set()
         start = bookmarks.parse(since, f"The bookmark of {source.module}")
         self._deleted_start = bookmarks.parse(
             deleted_since, f"The deletions' bookmark of {source.module}"
@@ -134,6 +136,7 @@ class Extraction:
     def _restored(self) -> Iterator[ChangePage]:
         """Yield the records that were restored since the read before this one."""
         self.summary.listed = dict(self._listed)
+        yield from self._read_whole(self._assembler.dropped)
         if not self._deletes or not self.source.has_feed:
             return
         if self._lane is not None:
@@ -142,12 +145,16 @@ class Extraction:
         if self._fed.error is not None:
             return  # told when the deletions are asked for
         feed = self._fed.feed
-        ids = feed.vanished(self._listed) if self._began_with_bookmark else []
-        loose = [r for r in map(self.source.get, ids) if r is not None]
+        ids = set(feed.vanished(self._listed)) if self._began_with_bookmark else set()
+        yield from self._read_whole(ids | (self._gone - feed.listed.keys()))
+        self.summary.listed = feed.newest()
+
+    def _read_whole(self, ids: Iterable[str]) -> Iterator[ChangePage]:
+        """Yield those of the records that exist (again)."""
+        loose = [r for r in map(self.source.get, sorted(ids)) if r is not None]
         if loose:
             log.info("%s: %d restored records", self.module, len(loose))
             yield self._emit(Found(loose=loose))
-        self.summary.listed = feed.newest()
 
     def _emit(self, found: Found) -> ChangePage:
         self._note_first()
@@ -260,7 +267,8 @@ class Extraction:
         except (ScopeError, NotFoundError, RequestError):
             self.source.has_feed = False
             return None
-        return {t["id"] for t in found}
+        self._gone |= (gone := {t["id"] for t in found})
+        return gone
 
     # -- fields that are gone ----------------------------------------------------------------
 

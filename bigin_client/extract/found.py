@@ -71,6 +71,8 @@ class Assembler:
         self._read: Callable[[Record], Record] = dict
         #: Fields that were asked for but that no record holds.
         self.gone: set[str] = set()
+        #: Ids of records that were gone when they were read whole; they may be restored.
+        self.dropped: set[str] = set()
         self._checked = False
 
     def records(self, found: Found) -> list[Record]:
@@ -96,6 +98,8 @@ class Assembler:
                     get=self._source.get,
                 )
             )
+        if len(rows) < len(found.rows):
+            self.dropped |= {r.id for r in found.rows} - {str(r["id"]) for r in rows}
         if rows and not self._checked:
             self._checked = True
             self.gone = {n for n in self._types if n != "id" and not any(n in r for r in rows)}

@@ -25,6 +25,7 @@ from bigin_client.extract.chain import Chain
 from bigin_client.extract.found import Found, take
 from bigin_client.extract.rows import Page, Row, instant, number
 from bigin_client.extract.source import Source
+from bigin_client.paging import PAGE_SIZE
 from bigin_client.records import MODIFIED
 
 SORT_NOT_APPLIED: Final = "the sort by Modified_Time is not applied"
@@ -153,15 +154,17 @@ class Seek:
     def _over_tie(self, chain: Chain, page: Page) -> Generator[Found, None, bool]:
         """Read the second `_floor`, which fills the page; returns whether there may be more."""
         floor, beyond = self._floor, None
+        rows: list[Row] = []
         for found, row in self._tie(chain, page, floor):
             beyond = beyond or row
+            rows = found.rows or rows
             yield found
         last = self._last_row
         if last is not None and not (
             last.time == floor and self._ties[-1].holds([number(last.id)])
         ):
             self._confirm(last, [])
-        self._last_row, self._before = beyond, [beyond] if beyond else []
+        self._last_row, self._before = beyond, [*self._before, *rows][-PAGE_SIZE:]
         self._floor = floor + 1 if floor is not None else beyond and beyond.time
         # Rows without a time, and nothing else.
         return self._floor is not None
