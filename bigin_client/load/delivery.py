@@ -238,7 +238,7 @@ class Delivery:
         outcome = _OUTCOMES[item.kind]
         if item.kind == "upsert" and result.action == "update" and not self._is_new(result):
             outcome = Outcome.UPDATED  # another writer was faster
-        self._note(item, record_id)
+        self._note(item, record_id, is_new=outcome is Outcome.CREATED)
         if item.row.key and self._loader.inserts:
             self._to_note[item.row.key] = record_id
         self._loader.finish_row(item.row, outcome, record_id=record_id, changes=item.body)
@@ -404,7 +404,7 @@ class Delivery:
             self._journal.created(created)
         self._journal.forget(key for key, record_id in noted.items() if not record_id)
 
-    def _note(self, item: Item, record_id: str) -> None:
+    def _note(self, item: Item, record_id: str, *, is_new: bool = True) -> None:
         """Remember what the account now holds, for later rows and other streams."""
         index = self._loader.index
         if item.kind == "delete":
@@ -412,7 +412,9 @@ class Delivery:
         elif self._loader.inserts:
             index.note_write(record_id, {}, None)  # only that the record is some row's
         else:
-            index.note_write(record_id, item.body, item.row.key)
+            index.note_write(
+                record_id, item.body, item.row.key, is_new=item.record_id is None and is_new
+            )
         self._loader.tell_siblings(record_id, item.body)
         if self._loader.verifier is not None and item.kind != "delete" and not self._dry_run:
             self._loader.verifier.note(record_id, item.body)

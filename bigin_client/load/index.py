@@ -71,8 +71,9 @@ class Index:
                 WITHOUT ROWID;
             CREATE INDEX record_key ON record (key);
             CREATE TABLE claimed (key BLOB PRIMARY KEY, row_key BLOB) WITHOUT ROWID;
+            BEGIN;
             """
-        )
+        )  # one transaction for life: nobody else sees the file, and nothing outlives the run
 
     def close(self) -> None:
         """Delete the file."""
@@ -86,9 +87,7 @@ class Index:
             (r["id"], self.key.digest(r) if self.key else None, self._prints(r), self._whole_of(r))
             for r in records
         ]
-        self._db.execute("BEGIN")
         self._db.executemany("INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?)", rows)
-        self._db.execute("COMMIT")
         self.records += len(rows)
 
     def remove(self, record_id: str) -> None:
@@ -116,15 +115,23 @@ class Index:
         ).fetchone()
         return None if row is None else self._known(record_id, *row)
 
-    def note_write(self, record_id: str, values: Mapping[str, Any], key: bytes | None) -> None:
+    def note_write(
+        self,
+        record_id: str,
+        values: Mapping[str, Any],
+        key: bytes | None,
+        *,
+        is_new: bool = False,
+    ) -> None:
         """Remember what was written, so that later rows are compared with it.
 
         Args:
             record_id: The record.
             values: Field → value on the wire.
             key: The record's match key after the write.
+            is_new: The record was made by this write: nothing is known of it.
         """
-        known = self.get(record_id)
+        known = None if is_new else self.get(record_id)
         prints = dict(known.fingerprints) if known else dict.fromkeys(self._names, EMPTY)
         whole = dict(known.whole) if known else {}
         for name, value in values.items():
@@ -197,6 +204,27 @@ class Index:
             self._db.execute("INSERT INTO claimed VALUES (?, ?)", (key, mine))
             return True
         return mine is not None and taken[0] == mine
+
+    def claim_all(self, rows: Sequence[tuple[bytes, str | None]]) -> list[bool]:
+        """Take the match keys of rows in their order; see `claim`."""
+        taken: dict[bytes, bytes | None] = {}
+        keys = list(dict.fromkeys(key for key, _ in rows))
+        for start in range(0, len(keys), _VARIABLES):
+            part = keys[start : start + _VARIABLES]
+            marks = ",".join("?" * len(part))
+            sql = f"SELECT key, row_key FROM claimed WHERE key IN ({marks})"  # noqa: S608 - only question marks
+            taken.update(self._db.execute(sql, part))
+        new, answers = [], []
+        for key, row_key in rows:
+            mine = digest(row_key) if row_key is not None else None
+            if key not in taken:
+                taken[key] = mine
+                new.append((key, mine))
+                answers.append(True)
+            else:
+                answers.append(mine is not None and taken[key] == mine)
+        self._db.executemany("INSERT INTO claimed VALUES (?, ?)", new)
+        return answers
 
     def is_claimed(self, key: bytes) -> bool:
         """Whether a row of the input has this match key."""

@@ -560,9 +560,10 @@ class Loader:
     def _supersede(self, rows: list[Row], index: Index, delivery: Delivery) -> list[Row]:
         """Claim the rows' keys; of several versions of one row, only the last goes on."""
         last: dict[bytes, Row] = {}
-        for row in rows:
+        claimed = index.claim_all([(r.key or b"", r.row_key) for r in rows])
+        for row, is_ours in zip(rows, claimed, strict=True):
             key = row.key or b""
-            if not index.claim(key, row.row_key):
+            if not is_ours:
                 reason = "an earlier row of the input has the same match key"
                 field = next(iter(row.shown_key or ()), None)
                 self.refuse(row, Refusal("DUPLICATE_KEY_IN_INPUT", reason, field))

@@ -26,6 +26,7 @@ class Parking:
             PRAGMA cache_size = -2000;
             CREATE TABLE parked (number INTEGER PRIMARY KEY, key BLOB, tag INTEGER, row BLOB);
             CREATE INDEX parked_key ON parked (key);
+            BEGIN;
             """
         )
         #: Tags stay in memory: they are the caller's own objects, and few for many rows.

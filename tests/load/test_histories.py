@@ -296,6 +296,7 @@ def regard_case(patch: pytest.MonkeyPatch) -> None:
 
 def forget_the_inputs_keys(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(indexes.Index, "claim", lambda *_: True)
+    patch.setattr(indexes.Index, "claim_all", lambda _self, rows: [True] * len(rows))
 
 
 def do_not_wait(patch: pytest.MonkeyPatch) -> None:

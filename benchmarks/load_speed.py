@@ -1,0 +1,157 @@
+"""How fast loads are: beside a plain Singer target, and at a real account's pace.
+
+    python benchmarks/load_speed.py [rows]
+
+1. Without latency or limit: target-bigin beside a plain singer-sdk BatchSink that posts the same
+   rows in batches of 100, one after another, and checks nothing. Same simulator, same input.
+2. At 300 ms a request and 9 requests a second: the rows a second that the pace allows (900) and
+   those that the engine reaches.
+
+The simulator runs in another process.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import multiprocessing
+import sys
+import tempfile
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import requests
+from singer_sdk import Target
+from singer_sdk.sinks import BatchSink
+
+from bigin_client import BiginClient, Settings
+from bigin_client.testing import BiginSimulator
+from target_bigin.target import TargetBigin
+
+ROWS = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
+COLUMNS = 40
+SESSION = requests.Session()
+
+
+def serve(pipe: Connection) -> None:
+    """Run a simulator until told to end; "slow" makes each reply take 300 ms."""
+    with BiginSimulator(
+        sizes={"Products": 0}, field_counts={"Products": COLUMNS + 15}, rate_limit=None
+    ) as sim:
+        pipe.send((sim.base_url, sim.api_key, sim.connection_id))
+        while pipe.recv() == "slow":
+            sim.faults.add("slow", times=None, seconds=0.3)
+            pipe.send("done")
+
+
+def row(run: str, number: int) -> dict[str, Any]:
+    """Return a row of 40 columns."""
+    more = {f"Extra_{i}": f"text {number}" for i in range(7, 7 * 30, 7)}
+    return {"Product_Name": f"{run} {number}", "Unit_Price": number / 4, **more}
+
+
+class PlainSink(BatchSink):
+    """Posts what it gets."""
+
+    max_size = 100
+
+    def process_batch(self, context: dict[str, Any]) -> None:
+        """Post one batch."""
+        url = f"{self.config['base_url']}/zoho-bigin/bigin/v2/Products"
+        body = json.dumps({"data": context["records"], "trigger": []}, default=float)
+        reply = SESSION.post(
+            url,
+            data=body,
+            headers={
+                "Authorization": f"Bearer {self.config['api_key']}",
+                "Maton-Connection": self.config["connection_id"],
+                "Content-Type": "application/json",
+            },
+            timeout=60,
+        )
+        reply.raise_for_status()
+
+
+class PlainTarget(Target):
+    """As the SDK's template makes it."""
+
+    name = "target-plain"
+    config_jsonschema = {"properties": {}}  # noqa: RUF012 - as in the template
+    default_sink_class = PlainSink
+
+
+def messages(run: str) -> str:
+    """Return the Singer input."""
+    properties = {c: {"type": ["string", "number", "null"]} for c in row(run, 0)}
+    schema = {"properties": properties, "type": "object"}
+    lines: list[dict[str, Any]] = [
+        {"type": "SCHEMA", "stream": "Products", "schema": schema, "key_properties": []}
+    ]
+    lines += [{"type": "RECORD", "stream": "Products", "record": row(run, i)} for i in range(ROWS)]
+    return "".join(json.dumps(x) + "\n" for x in lines)
+
+
+def main() -> None:
+    """Run all and print."""
+    pipe, other = multiprocessing.Pipe()
+    process = multiprocessing.Process(target=serve, args=(other,), daemon=True)
+    process.start()
+    base_url, key, connection = pipe.recv()
+    config = {"api_key": key, "base_url": base_url, "connection_id": connection}
+    plain = timed(PlainTarget(config=config), messages("plain"))
+    with tempfile.TemporaryDirectory() as folder:
+        ours = timed(
+            TargetBigin(
+                config={
+                    **config,
+                    "requests_per_second": 0,
+                    "rate_limit_store": "memory",
+                    "match_on": ["Product_Name"],
+                    "journal_path": str(Path(folder, "journal")),
+                }
+            ),
+            messages("ours"),
+        )
+        print(f"plain BatchSink {plain:,.0f} rows/s, target-bigin {ours:,.0f}: {ours / plain:.1f}")
+        pipe.send("slow")
+        pipe.recv()
+        paced(config, str(Path(folder, "paced")))
+    pipe.send("end")
+    process.join()
+
+
+def timed(target: Target, text: str) -> float:
+    """Return rows a second."""
+    began = time.perf_counter()
+    target.listen(io.StringIO(text))
+    return ROWS / (time.perf_counter() - began)
+
+
+def paced(config: dict[str, Any], journal: str) -> None:
+    """Load at the default pace over a slow line."""
+    given = {k: config[k] for k in ("api_key", "base_url", "connection_id")}
+    settings = Settings(**given, requests_per_second=9, rate_limit_store="memory")
+    count = 9_000
+    with BiginClient(settings) as client:
+        client.load("Products", [row("warm", 0)], match_on=["Product_Name"], journal_path=journal)
+        before, began = client.transport.requests_sent, time.perf_counter()
+        client.load(
+            "Products",
+            (row("paced", i) for i in range(count)),
+            match_on=["Product_Name"],
+            journal_path=journal,
+            compare="always",
+        )
+        seconds = time.perf_counter() - began
+        sent = client.transport.requests_sent - before
+    rate = sent / seconds
+    print(
+        f"300 ms a request, 9 requests/s: {count / seconds:,.0f} rows/s, "
+        f"{rate:.2f} requests/s = {rate / 9:.0%} of the rate"
+    )
+
+
+if __name__ == "__main__":
+    main()
