@@ -6,8 +6,10 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
-#: Further arguments for pytest, e.g. make test ARGS="-k paging -n 2".
+#: Further arguments for pytest, e.g. make test ARGS="-k paging -x".
 ARGS ?=
+#: Tests that run at the same time; those of Airflow share a database and run one by one.
+WORKERS ?= 2
 #: Set to 1 to let a suite without any test pass. One filtered by ARGS may always be empty.
 EMPTY_OK ?=
 
@@ -43,12 +45,13 @@ demo: $(ENVIRONMENTS) ## Run the whole story: Bigin to DuckDB and back, Meltano 
 
 .PHONY: test
 test: $(DEV_STAMP) $(AIRFLOW_STAMP) ## The default suite
-	$(call pytest,$(DEV),tests --ignore=tests/airflow -m "not slow and not meltano and not airflow")
+	$(call pytest,$(DEV),tests --ignore=tests/airflow -n $(WORKERS) -m "not slow and not meltano and not airflow")
 	$(call pytest,$(AIRFLOW),tests/airflow -m "not slow and not airflow")
 
 .PHONY: test-slow
 test-slow: $(DEV_STAMP) $(MELTANO_STAMP) $(PLUGINS_STAMP) ## Large, long and Meltano tests
-	$(call pytest,$(DEV),tests --ignore=tests/airflow -m "slow or meltano")
+	$(call pytest,$(DEV),tests --ignore=tests/airflow -n $(WORKERS) -m "slow and not meltano")
+	$(call pytest,$(DEV),tests --ignore=tests/airflow -m "meltano")
 
 .PHONY: test-airflow
 test-airflow: $(AIRFLOW_STAMP) ## Tests with a real Airflow database and task runs
