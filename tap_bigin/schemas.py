@@ -54,7 +54,7 @@ def property_schema(kind: FieldType, field: Field | None) -> dict[str, Any]:
     if field.custom:
         about.append("custom")
     schema["description"] = ", ".join(about)
-    if field.length and field.data_type in _BOUND and kind is field_types.TEXT:
+    if field.length and field.data_type in _BOUND and "string" in kind.schema["type"]:
         schema["maxLength"] = field.length
     return schema
 
