@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bigin_client import BiginClient, Settings, transport
-from bigin_client.testing import BiginSimulator
+from bigin_client.testing import BiginSimulator, Switches
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +60,23 @@ def connect() -> Iterator[Callable[..., BiginClient]]:
 def client(sim, connect) -> BiginClient:
     """Return a client of the default account."""
     return connect(sim)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give tests that take a `flipped` switch each of them, those of section 11 by default."""
+    if "flipped" not in metafunc.fixturenames:
+        return
+    known = Switches.describe()
+    section = {n for n, facts in known.items() if "11." in facts["reference"]}
+    metafunc.parametrize(
+        "flipped",
+        [
+            pytest.param({name: value}, id=f"{name}={value}", marks=marks)
+            for name, values in Switches.alternatives().items()
+            for value in values
+            for marks in [() if name in section else pytest.mark.slow]
+        ],
+    )
 
 
 def plain(value: Any) -> Any:

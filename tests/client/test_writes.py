@@ -8,7 +8,6 @@ import pytest
 
 from bigin_client.batches import chunks
 from bigin_client.errors import RequestError, ServiceError, SettingsError
-from bigin_client.testing import Switches
 
 
 def contacts(count, **more):
@@ -203,12 +202,9 @@ def test_numbers_that_json_has_not(sim, client, bad):
     assert sim.store.count("Contacts") == 0
 
 
-@pytest.mark.parametrize(
-    ("switch", "value"), [(s, v) for s, values in Switches.alternatives().items() for v in values]
-)
-def test_writes_are_right_under_every_switch(simulate, connect, switch, value):
+def test_writes_are_right_under_every_switch(simulate, connect, flipped):
     """Every choice that the documents leave open, the other way: the same results and records."""
-    sim = simulate(sizes={}, **{switch: value})
+    sim = simulate(sizes={}, **flipped)
     client = connect(sim)
     inserted = list(client.insert_records("Contacts", contacts(3)))
     assert [r.ok for r in inserted] == [True] * 3
