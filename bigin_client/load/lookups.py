@@ -11,6 +11,8 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from bigin_client.errors import SettingsError
 from bigin_client.field_writes import is_blank
 from bigin_client.load.binding import ID
@@ -118,6 +120,7 @@ class Lookups:
 
     def natural_key(self, field: Field, value: Any) -> Any:
         """Return the key to look up, None when the value is to be written as it is."""
+        value = _object(value)
         if field.data_type in _USERS:
             email = value.get("email") if isinstance(value, dict) else value
             foreign = self._foreign or field.api_name in self._how
@@ -237,3 +240,14 @@ class Lookups:
         created = sum(1 for o in done if o.outcome is Outcome.CREATED)
         log.info("%s: %d records of %s created for %s", self._loader.stream, created,
                  parents.module, name)  # fmt: skip
+
+
+def _object(value: Any) -> Any:
+    """Return a lookup that came as JSON text (a CSV cell) as an object, all else as it is."""
+    if not (isinstance(value, str) and value.lstrip().startswith("{")):
+        return value
+    try:
+        found = msgspec.json.decode(value)
+    except msgspec.DecodeError:
+        return value
+    return found if isinstance(found, dict) else value
