@@ -38,7 +38,9 @@ SESSION = requests.Session()
 def serve(pipe: Connection) -> None:
     """Run a simulator until told to end; "slow" makes each reply take 300 ms."""
     with BiginSimulator(
-        sizes={"Products": 0}, field_counts={"Products": COLUMNS + 15}, rate_limit=None
+        sizes={"Products": 0, "Accounts": 0},
+        field_counts={"Products": COLUMNS + 15},
+        rate_limit=None,
     ) as sim:
         pipe.send((sim.base_url, sim.api_key, sim.connection_id))
         while pipe.recv() == "slow":
@@ -135,15 +137,10 @@ def paced(config: dict[str, Any], journal: str) -> None:
     settings = Settings(**given, requests_per_second=9, rate_limit_store="memory")
     count = 9_000
     with BiginClient(settings) as client:
-        client.load("Products", [row("warm", 0)], match_on=["Product_Name"], journal_path=journal)
+        rows = ({"account_name": f"Firm {i}", "phone": str(i)} for i in range(count))
+        client.fields("Accounts")
         before, began = client.transport.requests_sent, time.perf_counter()
-        client.load(
-            "Products",
-            (row("paced", i) for i in range(count)),
-            match_on=["Product_Name"],
-            journal_path=journal,
-            compare="always",
-        )
+        client.load("Accounts", rows, match_on=["Account_Name"], journal_path=journal)
         seconds = time.perf_counter() - began
         sent = client.transport.requests_sent - before
     rate = sent / seconds

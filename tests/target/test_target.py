@@ -228,15 +228,23 @@ def test_out_of_credits_keeps_state_before_the_rest(target, sim, singer):
 BAD = [
     ({"api_key": "wrong"}, 3, "does not accept the Maton API key"),
     ({"api_key": None}, 2, "export MATON_API_KEY"),
-    ({"connection_id": "nope"}, 3, "no usable connection nope"),
+    pytest.param(
+        ({"connection_id": "nope"}, 3, "no usable connection nope"), marks=pytest.mark.slow
+    ),
     ({"base_url": "http://127.0.0.1:9", "max_wait": 0}, 4, "cannot be reached"),
     ({"base_url": "http://example.com"}, 2, "https"),
-    ({"mode": "merge"}, 2, "'merge' is not one of"),
-    ({"max_rejects": 3}, 2, "rejects_path"),
+    pytest.param(({"mode": "merge"}, 2, "'merge' is not one of"), marks=pytest.mark.slow),
+    pytest.param(({"max_rejects": 3}, 2, "rejects_path"), marks=pytest.mark.slow),
     ({"streams": {"x": {"module": "Nope"}}}, 2, "streams.x: The account has no module Nope"),
-    ({"streams": {"x": {"modul": "Contacts"}}}, 2, "streams.x: unknown setting modul"),
+    pytest.param(
+        ({"streams": {"x": {"modul": "Contacts"}}}, 2, "streams.x: unknown setting modul"),
+        marks=pytest.mark.slow,
+    ),
     ({"streams": {"contacts": {"fields": {"email": "Nope"}}}}, 2, "has no field Nope"),
-    ({"streams": {"contacts": {"match_on": ["Nope"]}}}, 2, "has no field Nope"),
+    pytest.param(
+        ({"streams": {"contacts": {"match_on": ["Nope"]}}}, 2, "has no field Nope"),
+        marks=pytest.mark.slow,
+    ),
 ]
 
 
