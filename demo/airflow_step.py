@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import sqlite3
 import subprocess
 from collections.abc import Sequence
@@ -70,6 +71,11 @@ class Airflow:
         self._files = stage.work.airflow / "files"
         self._leads = stage.work.airflow / "leads.csv"
         self._rejects = stage.work.airflow / "rejects.jsonl"
+        # Only these two: Airflow reads all DAGs of the folder at every command.
+        dags = stage.work.airflow / "dags"
+        dags.mkdir()
+        for dag in (EXTRACT, LOAD):
+            shutil.copy(stage.work.root / "example_dags" / f"{dag}.py", dags)
         command: list[str | Path] = [stage.program("airflow", "airflow"), "db", "migrate"]
         self._migration, self._log = stage.processes.start(
             "airflow-db-migrate", command, cwd=stage.work.folder

@@ -36,7 +36,6 @@ def variables(work: Workplace, *, real: bool) -> dict[str, str]:
         "MELTANO_CLI_DISABLE_VERSION_CHECK": "1",
         "MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false",
         "AIRFLOW_HOME": str(work.airflow),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(work.root / "example_dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
         # The key comes from MATON_API_KEY, as everywhere.
         "AIRFLOW_CONN_BIGIN_DEFAULT": '{"conn_type": "bigin"}',
