@@ -58,6 +58,7 @@ class BiginHook(BaseHook):
         self.requests_per_second = requests_per_second
         self.request_timeout = request_timeout
         self._client: BiginClient | None = None
+        self._cancelled = False
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
@@ -86,6 +87,8 @@ class BiginHook(BaseHook):
         """Return the client; the Airflow connection is read once per hook."""
         if self._client is None:
             self._client = self.new_client()
+        if self._cancelled:
+            self._client.transport.cancel()
         return self._client
 
     def new_client(self, **over: Any) -> BiginClient:
@@ -105,7 +108,11 @@ class BiginHook(BaseHook):
             self._client = None
 
     def cancel(self) -> None:
-        """Let running and waiting requests of another thread end; for ``on_kill``."""
+        """Let running and waiting requests of another thread end; for ``on_kill``.
+
+        A task may be killed before its client is made: then its first request ends.
+        """
+        self._cancelled = True
         if self._client is not None:
             self._client.transport.cancel()
 
