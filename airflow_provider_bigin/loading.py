@@ -17,6 +17,7 @@ from itertools import islice
 from typing import Any, Final, Protocol
 
 from airflow_provider_bigin.files.reading import Line, Unreadable
+from airflow_provider_bigin.files.uploads import Uploads
 from airflow_provider_bigin.state.journal import MirroredJournal
 from airflow_provider_bigin.state.stores import Store
 from bigin_client import BiginClient, timestamps
@@ -72,6 +73,7 @@ class Files:
     journal_path: str | None = None
     dry_run: bool = False
     keep_ids: bool = False
+    storage_conn_id: str | None = None
 
 
 @dataclass
@@ -183,6 +185,7 @@ class Load:
         self._began = clock()
         self._said = self._began
         self._journal: MirroredJournal | None = None
+        self._uploads = Uploads(None)
         # The engine refuses max_rejects without a file; the count itself is ours, because it
         # spans all tries.
         RunOptions(rejects_path=files.rejects_path, max_rejects=files.max_rejects)
@@ -251,14 +254,16 @@ class Load:
         files = self._files
         # A row that is looked at again stands in the rejects file already.
         rejects_path = None if progress.finished else files.rejects_path
+        self._uploads = Uploads(files.storage_conn_id)
         options = RunOptions(
-            rejects_path=rejects_path,
-            plan_path=files.plan_path,
-            outcomes_path=files.outcomes_path,
+            rejects_path=self._uploads.local(rejects_path),
+            plan_path=self._uploads.local(files.plan_path),
+            outcomes_path=self._uploads.local(files.outcomes_path),
             journal_path=files.journal_path,
             dry_run=files.dry_run,
         )
         with ExitStack() as stack:
+            stack.enter_context(self._uploads)
             if self._store is not None:
                 self._journal = MirroredJournal(
                     self._client.transport.connection_id or "",
@@ -338,6 +343,7 @@ class Load:
         for outcome in loader.settle():
             done[outcome.tag[0]] = outcome
         run.sync_files()
+        self._uploads.send()
         # The place moves up to the first row whose turn never came; what was written behind it
         # is found again by its key, and counted then.
         for position in range(progress.position + 1, last + 1):

@@ -41,6 +41,7 @@ class BiginLoadOperator(BiginOperator):
     :param checkpoint: Keep the place in the input, and what is in flight, between tries.
     :param checkpoint_path: JSON file, or folder, for the checkpoint. Default: the task state
         store (Airflow 3.3 and later); without either, a retry begins at the start.
+    :param storage_conn_id: Airflow connection of the object store that holds these files.
     :param run_workflows: Let Bigin's workflows run on what is written.
     :param options: Further options of the load engine by name: ``nulls``, ``protect``,
         ``compare``, ``on_delete``, ``allow_cascade``, ``row_key``, ``strict``, ``verify``, …
@@ -80,6 +81,7 @@ class BiginLoadOperator(BiginOperator):
         journal_path: str | None = None,
         checkpoint: bool = True,
         checkpoint_path: str | None = None,
+        storage_conn_id: str | None = None,
         run_workflows: bool = False,
         options: Mapping[str, Any] | None = None,
         **kwargs: Any,
@@ -97,6 +99,7 @@ class BiginLoadOperator(BiginOperator):
         self.plan_path = plan_path
         self.outcomes_path = outcomes_path
         self.journal_path = journal_path
+        self.storage_conn_id = storage_conn_id
         self.checkpoint = checkpoint
         self.checkpoint_path = checkpoint_path
         self.run_workflows = run_workflows
@@ -135,6 +138,7 @@ class BiginLoadOperator(BiginOperator):
                 journal_path=self.journal_path,
                 dry_run=self.is_dry_run,
                 keep_ids=self.keep_ids,
+                storage_conn_id=self.storage_conn_id,
             ),
             stream=f"{self.dag_id}.{self.task_id}",
             store=self._store(context),
@@ -168,7 +172,7 @@ class BiginLoadOperator(BiginOperator):
             return None
         if self.checkpoint_path:
             shared = map_index_of(context) >= 0
-            return FileStore(self.checkpoint_path, shared=shared)
+            return FileStore(self.checkpoint_path, self.storage_conn_id, shared=shared)
         return task_store(context)
 
     def _key(self, context: Context) -> str:
@@ -182,7 +186,6 @@ class BiginLoadFromFileOperator(BiginLoadOperator):
     :param input_path: File, folder or manifest of an extract, or a list of them (such as the
         ``path`` of an extract's summary); local or on object storage.
     :param format: ``jsonl``, ``csv`` or ``parquet``; default: what the names say.
-    :param storage_conn_id: Airflow connection of the store.
 
     See `BiginLoadOperator` for the other parameters.
     """
@@ -194,13 +197,11 @@ class BiginLoadFromFileOperator(BiginLoadOperator):
         *,
         input_path: str | Sequence[str],
         format: str | None = None,  # noqa: A002 - what every front end calls it
-        storage_conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.input_path = input_path
         self.format = format
-        self.storage_conn_id = storage_conn_id
 
     def source(self, context: Context) -> RowSource:  # noqa: ARG002 - others name rows by it
         """Return the files."""
