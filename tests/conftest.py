@@ -31,6 +31,8 @@ def pytest_configure() -> None:
     for name in list(os.environ):
         if name.startswith(_FOREIGN) or name.upper() in _PROXIES:
             del os.environ[name]
+    # Hundreds of short processes are started: without it each compiles all it imports again.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     _folder = tempfile.mkdtemp(prefix="bigin-tests-")
     for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
         os.environ[name] = str(Path(_folder, name.lower()))
