@@ -91,6 +91,7 @@ class Seek:
         self._old: array[int] = array("Q")
         self._late: set[int] = set()
         self._all: set[int] | None = None
+        self._walked_again = False
         #: The rows of the page before.
         self._before: list[Row] = []
         self._began: int | None = None
@@ -255,6 +256,10 @@ class Seek:
     def alive(self, gone: Iterable[str]) -> int:
         """Return how many of the records handed over are not among those deleted since."""
         deleted = {number(i) for i in gone}
+        if self._walked_again:
+            # What follows a second was shown again with it: counted twice, it would hide a gap.
+            self._old = array("Q", set(self._old))
+            self._walked_again = False
         twice = sum(1 for i in self._old if i in self._late)
         ended = {i for i in self._old if i in deleted} | (self._late & deleted)
         return len(self._old) + len(self._late) - twice - len(ended)
@@ -344,6 +349,7 @@ class Seek:
                 return
             if walk == MAX_WALKS:
                 break
+            self._walked_again = True
             self._ties, self._recent = [], {}
             for tie in doubtful:
                 self._seen.update((str(i), tie.time) for i in tie.ids)

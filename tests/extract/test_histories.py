@@ -269,6 +269,34 @@ def test_a_changing_account_is_copied_whole_two_thousand_times():
     check(2_000)
 
 
+def test_rows_shown_twice_do_not_hide_a_gap():
+    """A record that was restored behind the walk is found by the count, which counts ids once."""
+    history = {
+        "module": "Accounts",
+        "page_size": 5,
+        "gaps": [3600, 1, 0, 2, 0, 600, 0, 0, 0, 3600, 0, 0, 0, 0, 0, 3600, 0, 1]
+        + [0, 0, 0, 600, 0, 0, 600, 600, 0, 0],
+        "token": "snapshot",
+        "service": {"deleted_order": "ascending", "deleted_modified_since": "ignored"},
+        "zone": "Europe/London",
+        "lookback": 0,
+        "many_fields": False,
+        "restore_moves": False,
+        "changes": [
+            [("delete", 731), ("tick", 2602)],
+            [("restore", 1565), ("insert", 731), ("tick", 2602)],
+            [("delete", 731), ("tick", 2602)],
+            [],
+            [("update", 4744), ("restore", 7901)],
+            [("burst", 2111)],
+            [],
+            [("restore", 671)],
+        ],
+        "later": [[("insert", 874)], [("tick", 448)], [("delete", 731), ("tick", 2602)], []],
+    }
+    assert play(history) == ([], False)
+
+
 # --- the histories find bugs ---------------------------------------------------------------
 
 
