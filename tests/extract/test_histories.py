@@ -269,43 +269,17 @@ def test_a_changing_account_is_copied_whole_two_thousand_times():
     check(2_000)
 
 
+SOME_GAPS = list(
+    map(int, "3600 1 0 2 0 600 0 0 0 3600 0 0 0 0 0 3600 0 1 0 0 0 600 0 0 600 600 0 0".split())
+)
+
+
 def test_rows_shown_twice_do_not_hide_a_gap():
     """A record that was restored behind the walk is found by the count, which counts ids once."""
     history = {
         "module": "Accounts",
         "page_size": 5,
-        # fmt: off
-        "gaps": [
-            3600,
-            1,
-            0,
-            2,
-            0,
-            600,
-            0,
-            0,
-            0,
-            3600,
-            0,
-            0,
-            0,
-            0,
-            0,
-            3600,
-            0,
-            1,
-            0,
-            0,
-            0,
-            600,
-            0,
-            0,
-            600,
-            600,
-            0,
-            0,
-        ],
-        # fmt: on
+        "gaps": SOME_GAPS,
         "token": "snapshot",
         "service": {"deleted_order": "ascending", "deleted_modified_since": "ignored"},
         "zone": "Europe/London",
