@@ -138,9 +138,11 @@ class OrgZone:
     def _of_day(self, epoch: int) -> tuple[int, str]:
         """The offset at an instant; kept for its whole day (UTC) unless it changes on it."""
         day = epoch // 86_400
-        first, last = self._offset(day * 86_400), self._offset(day * 86_400 + 86_399)
-        if first == last:
+        first = self._offset(day * 86_400)
+        # The next day's first instant, so that one look serves two days.
+        if first == self._offset(day * 86_400 + 86_400):
             self._steady[day] = first
+            return first
         return self._offset(epoch)
 
     def local_as_instant(self, epoch: int) -> int:

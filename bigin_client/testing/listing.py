@@ -224,4 +224,4 @@ def get_record(call: Call) -> Response:
     plan = call.store.plan(call.module, fields, one=True)
     rows = [record]
     # Without fields the reply also has "$" keys ([?], bigin-api.md 1.4): left out, not invented.
-    return Response(200, b'{"data":' + plan.encoded(rows) + b"}", JSON_TYPE, rows=1)
+    return Response(200, plan.encoded(rows, b'{"data":', b"}"), JSON_TYPE, rows=1)

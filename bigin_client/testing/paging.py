@@ -204,7 +204,7 @@ def answer(
         del info["sort_by"], info["sort_order"]
     else:
         info["sort_by"], info["sort_order"] = sort
-    body = b'{"data":' + plan.encoded(rows) + b',"info":' + encode(info) + b"}"
+    body = plan.encoded(rows, b'{"data":', b',"info":' + encode(info) + b"}")
     return Response(200, body, JSON_TYPE, rows=len(rows))
 
 

@@ -3,13 +3,14 @@
 Every field is a function of one stored value: a time in the org's offset, a lookup with the
 target's present name, tags. A `Plan` knows these functions for one list of fields. It keeps the
 JSON of values it has met, and a record keeps the JSON of the last plan it was read with, so that
-a page of 200 records costs about a millisecond.
+a page of 200 records costs a millisecond or two.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from operator import attrgetter, getitem
+from collections.abc import Callable, Collection, Sequence
+from itertools import repeat
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from bigin_client.testing.catalogue import module_word
@@ -67,6 +68,21 @@ class _Encoded(dict[Any, bytes]):
         return made
 
 
+class _Times(dict[int | None, bytes]):
+    """The JSON of times met: a record's times are often equal, or those of its neighbours."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: Callable[[int], str]) -> None:
+        super().__init__()
+        self.text = text
+
+    def __missing__(self, epoch: int | None) -> bytes:
+        made = b"null" if epoch is None else f'"{self.text(epoch)}"'.encode()
+        self[epoch] = made
+        return made
+
+
 class Plan:
     """How to read a given list of fields of a given module.
 
@@ -79,8 +95,7 @@ class Plan:
     """
 
     __slots__ = (
-        "_alone", "_attributes", "_encoded", "_keys", "_opaque", "_read", "_system", "_text",
-        "_times", "_values",
+        "_alone", "_attributes", "_moments", "_opaque", "_shared", "_system", "_times", "_values",
     )  # fmt: skip
 
     def __init__(
@@ -94,19 +109,22 @@ class Plan:
         self._values = tuple(values)
         self._attributes = tuple(attributes)
         self._opaque = tuple(opaque)
-        # What no two records share is not worth keeping; it is encoded in one go.
-        self._alone = (*unique, *opaque)
-        shared = [item for item in values if item[0] not in unique]
-        self._keys = tuple(key for _, key, _ in shared)
-        self._encoded = tuple(_Encoded(name, render) for name, _, render in shared)
-        system = [item for item in attributes if item[1] not in _TIMES]
-        times = [item for item in attributes if item[1] in _TIMES]
-        self._system = tuple(_Encoded(name, render) for name, _, render in system)
-        self._times = tuple((f'"{name}":', attribute) for name, attribute, _ in times)
-        self._text = text
-        # Two names at least, or attrgetter would give a value instead of a tuple; the
-        # surplus ones are left over by map().
-        self._read = attrgetter(*(name for _, name, _ in system), "id", "id")
+        # What no two records share is not worth keeping.
+        self._alone = tuple((encode(name) + b":", name) for name in (*unique, *opaque))
+        self._shared = tuple(
+            (_Encoded(name, render), key) for name, key, render in values if name not in unique
+        )
+        self._system = tuple(
+            (_Encoded(name, render), attrgetter(attribute))
+            for name, attribute, render in attributes
+            if attribute not in _TIMES
+        )
+        self._times = tuple(
+            (encode(name) + b":", attrgetter(attribute))
+            for name, attribute, _ in attributes
+            if attribute in _TIMES
+        )
+        self._moments = _Times(text)
 
     def row(self, record: Record) -> dict[str, Any]:
         """The record as a dict: exactly the plan's fields and ``id``."""
@@ -123,33 +141,49 @@ class Plan:
         row["id"] = record.id
         return row
 
-    def encoded(self, records: Iterable[Record]) -> bytes:
-        """The JSON array of these records."""
-        rows = []
-        for record in records:
-            if record.cache_plan is not self:
-                try:
-                    record.cache = self._one(record)
-                except TypeError:
-                    # A test stored a list or dict where the service has none.
-                    record.cache = encode(self.row(record))
-                record.cache_plan = self
-            rows.append(record.cache)
-        return b"[" + b",".join(rows) + b"]"
+    def encoded(self, records: Sequence[Record], before: bytes = b"", after: bytes = b"") -> bytes:
+        """The JSON array of these records, between two pieces of the reply it belongs to."""
+        unread = [record for record in records if record.cache_plan is not self]
+        if unread:
+            try:
+                made = self._made(unread)
+            except TypeError:
+                # A test stored a list or dict where the service has none.
+                made = [encode(self.row(record)) for record in unread]
+            for record, line in zip(unread, made, strict=True):
+                record.cache, record.cache_plan = line, self
+        rows = [record.cache for record in records] or [b""]
+        # Put on a row: every copy of a page costs as much as fifty of its rows.
+        rows[0] = before + b"[" + rows[0]
+        rows[-1] += b"]" + after
+        return b",".join(rows)
 
-    def _one(self, record: Record) -> bytes:
-        get, text = record.values.get, self._text
-        # In C as far as it goes: this is where the simulator spends its time.
-        parts = [*map(getitem, self._encoded, map(get, self._keys))]
-        parts += map(getitem, self._system, self._read(record))
-        if self._alone:
-            parts.append(encode({name: get(name) for name in self._alone})[1:-1])
-        line = ""
-        for name, attribute in self._times:
-            epoch = getattr(record, attribute)
-            line += f"{name}null," if epoch is None else f'{name}"{text(epoch)}",'
-        parts.append(f'{line}"id":"{record.id}"'.encode())
-        return b"{" + b",".join(parts) + b"}"
+    def _made(self, records: Sequence[Record]) -> list[bytes]:
+        """The JSON of each record, put together from columns.
+
+        This is where the simulator spends its time: a column is made in C as far as it goes,
+        at half the cost of going through each record's fields.
+        """
+        stored = [record.values for record in records]
+        get = dict.get
+        columns: list[list[bytes]] = [
+            [*map(encoded.__getitem__, map(get, stored, repeat(key)))]
+            for encoded, key in self._shared
+        ]
+        columns += [[*map(encoded.__getitem__, map(of, records))] for encoded, of in self._system]
+        columns += [
+            [prefix + text for text in map(encode, map(get, stored, repeat(name)))]
+            for prefix, name in self._alone
+        ]
+        if len(self._moments) > _KEPT:
+            self._moments.clear()
+        columns += [
+            [prefix + text for text in map(self._moments.__getitem__, map(of, records))]
+            for prefix, of in self._times
+        ]
+        columns.append([f'"id":"{record.id}"}}'.encode() for record in records])
+        columns[0] = [b"{" + first for first in columns[0]]
+        return [*map(b",".join, zip(*columns, strict=True))]
 
 
 class Reader:

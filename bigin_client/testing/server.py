@@ -24,6 +24,8 @@ _MAX_LINE: Final = 65_536
 _REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
 #: Bodies below this are not worth compressing.
 _GZIP_FROM: Final = 1_000
+#: From here on a copy behind the head costs more than a second call.
+_APART_FROM: Final = 65_536
 
 
 class _Reader(Protocol):
@@ -160,7 +162,11 @@ class Server:
             self._stopping.wait(delivery.pause)
             client.sendall(body[half:])
             return True
-        client.sendall(head + body)
+        if len(body) < _APART_FROM:
+            client.sendall(head + body)
+        else:
+            client.sendall(head)
+            client.sendall(body)
         return True
 
     def _head(self, response: Response, length: int, connection: bytes = b"keep-alive") -> bytes:

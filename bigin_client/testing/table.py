@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 Pair = tuple[Any, str]
@@ -112,20 +113,16 @@ class Ordering:
         return bisect_right(self.pairs, (key, "\x7f"))
 
 
-def _created(record: Record) -> int:
-    return record.created
-
-
-def _modified(record: Record) -> int:
-    return record.modified
-
-
 def _zero(record: Record) -> int:
     return 0
 
 
 #: How the three sort fields that are always allowed order records (bigin-api.md 3.1).
-_KEYS = {"id": _zero, "Created_Time": _created, "Modified_Time": _modified}
+_KEYS: dict[str, Callable[[Record], int]] = {
+    "id": _zero,
+    "Created_Time": attrgetter("created"),
+    "Modified_Time": attrgetter("modified"),
+}
 
 
 class Table:
@@ -175,8 +172,7 @@ class Table:
         """The order by id, Created_Time or Modified_Time; built at its first use."""
         found = self._orderings.get(field)
         if found is None:
-            key = _KEYS[field]
-            found = Ordering((key(record), record.id) for record in self.live.values())
+            found = Ordering(zip(map(_KEYS[field], self.live.values()), self.live, strict=True))
             self._orderings[field] = found
         return found
 
