@@ -8,7 +8,7 @@ a page of 200 records costs a millisecond or two.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import repeat
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
@@ -68,21 +68,6 @@ class _Encoded(dict[Any, bytes]):
         return made
 
 
-class _Times(dict[int | None, bytes]):
-    """The JSON of times met: a record's times are often equal, or those of its neighbours."""
-
-    __slots__ = ("text",)
-
-    def __init__(self, text: Callable[[int], str]) -> None:
-        super().__init__()
-        self.text = text
-
-    def __missing__(self, epoch: int | None) -> bytes:
-        made = b"null" if epoch is None else f'"{self.text(epoch)}"'.encode()
-        self[epoch] = made
-        return made
-
-
 class Plan:
     """How to read a given list of fields of a given module.
 
@@ -95,7 +80,7 @@ class Plan:
     """
 
     __slots__ = (
-        "_alone", "_attributes", "_moments", "_opaque", "_shared", "_system", "_times", "_values",
+        "_alone", "_attributes", "_opaque", "_shared", "_system", "_text", "_times", "_values",
     )  # fmt: skip
 
     def __init__(
@@ -124,7 +109,7 @@ class Plan:
             for name, attribute, _ in attributes
             if attribute in _TIMES
         )
-        self._moments = _Times(text)
+        self._text = text
 
     def row(self, record: Record) -> dict[str, Any]:
         """The record as a dict: exactly the plan's fields and ``id``."""
@@ -175,15 +160,26 @@ class Plan:
             [prefix + text for text in map(encode, map(get, stored, repeat(name)))]
             for prefix, name in self._alone
         ]
-        if len(self._moments) > _KEPT:
-            self._moments.clear()
-        columns += [
-            [prefix + text for text in map(self._moments.__getitem__, map(of, records))]
-            for prefix, of in self._times
-        ]
+        columns += self._timed(records)
         columns.append([f'"id":"{record.id}"}}'.encode() for record in records])
         columns[0] = [b"{" + first for first in columns[0]]
         return [*map(b",".join, zip(*columns, strict=True))]
+
+    def _timed(self, records: Sequence[Record]) -> Iterator[list[bytes]]:
+        """The columns of times; a record's are often equal, and are then written once."""
+        text = self._text
+        former: list[int | None] = [None] * len(records)
+        made = [b"null"] * len(records)
+        for prefix, of in self._times:
+            epochs: list[int | None] = [*map(of, records)]
+            made = [
+                known
+                if epoch == before
+                else (b"null" if epoch is None else f'"{text(epoch)}"'.encode())
+                for epoch, before, known in zip(epochs, former, made, strict=True)
+            ]
+            former = epochs
+            yield [prefix + value for value in made]
 
 
 class Reader:
