@@ -82,7 +82,8 @@ class Extraction:
         self._began_at = time.monotonic()
         self._lane: Lane | None = None
         self._fed: _Feed | None = None
-        self.summary = Summary(source.module, sort_proved=sort_proved)
+        # What is known stays known when the read ends early.
+        self.summary = Summary(source.module, sort_proved=sort_proved, listed=dict(self._listed))
 
     @property
     def module(self) -> str:
@@ -135,7 +136,6 @@ class Extraction:
 
     def _restored(self) -> Iterator[ChangePage]:
         """Yield the records that were restored since the read before this one."""
-        self.summary.listed = dict(self._listed)
         yield from self._read_whole(self._assembler.dropped)
         if not self._deletes or not self.source.has_feed:
             return
