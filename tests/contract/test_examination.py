@@ -186,6 +186,7 @@ def test_old_deletions_tell_how_long_the_recycle_bin_keeps(
     assert found["9.59e"].verdict is verdict, found["9.59e"]
 
 
+@pytest.mark.slow
 def test_an_interruption_removes_what_was_made(account, examine, contents):
     """Wherever it comes: here after some statements."""
     for stop_at in (100, 125, len(STATEMENTS) - 10):
@@ -203,6 +204,7 @@ def test_an_interruption_removes_what_was_made(account, examine, contents):
             assert contents(sim) == before
 
 
+@pytest.mark.slow
 def test_an_insert_without_reply_is_removed(account, examine, contents):
     """The record is there, though nobody said so: it is found by its mark."""
     for nth in (0, 2):
@@ -323,7 +325,9 @@ def test_allow_writes_goes_with_contract(account, environment):
     assert done.returncode == 2
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda n: n.name)
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_a_signal_removes_what_was_made(account, environment, contents, number):
     """Sent while an insert is under way."""
     with account() as sim:

@@ -24,6 +24,7 @@ def test_a_full_read_equals_the_store(account, copy_of):
     assert copy.summary.complete
 
 
+@pytest.mark.slow  # by default tests/tap/test_sync.py does the same through the console script
 @pytest.mark.parametrize("nature", TOKENS)
 def test_changes_between_requests_hide_nothing(account, copy_of, on_list, nature):
     """200 edits and 20 deletions between the requests of a read of 60 fields."""

@@ -147,7 +147,9 @@ KILLED = textwrap.dedent(
 
 @pytest.mark.parametrize("mode", ["insert", "upsert"])
 @pytest.mark.parametrize("after", [2, pytest.param(5, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("late", [False, True], ids=["at once", "applied late"])
+@pytest.mark.parametrize(
+    "late", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["applied late", "at once"]
+)
 def test_kill_and_run_again(sim, tmp_path, mode, after, late):
     """SIGKILL while a batch is under way; the next run finds out and goes on (P2, P4)."""
     command = [
