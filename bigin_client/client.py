@@ -302,7 +302,8 @@ class BiginClient:
         Source: bigin-api.md 3.4 [bigin-doc]; row and header [crm-doc].
         """
         start = moment(since, "since")
-        for page in self.records.deleted(self.metadata.module(module).api_name, start):
+        # If-Modified-Since is not sent: misread by hours it would hide deletions (11.14).
+        for page in self.records.deleted(self.metadata.module(module).api_name):
             for tombstone in page:
                 if start is None or timestamps.parse(tombstone["deleted_time"]) >= start:
                     yield tombstone
