@@ -8,7 +8,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 #: Further arguments for pytest, e.g. make test ARGS="-k paging -x".
 ARGS ?=
-#: Tests that run at the same time; those of Airflow share a database and run one by one.
+#: Tests that run at the same time.
 WORKERS ?= 2
 #: Set to 1 to let a suite without any test pass. One filtered by ARGS may always be empty.
 EMPTY_OK ?=
@@ -48,7 +48,7 @@ demo: $(ENVIRONMENTS) ## Run the whole story: Bigin to DuckDB and back, Meltano 
 .PHONY: test
 test: $(DEV_STAMP) $(AIRFLOW_STAMP) ## The default suite
 	$(call pytest,$(DEV),tests --ignore=tests/airflow -n $(WORKERS) -m "not slow and not meltano and not airflow")
-	$(call pytest,$(AIRFLOW),tests/airflow -m "not slow and not airflow")
+	$(call pytest,$(AIRFLOW),tests/airflow -n $(WORKERS) -m "not slow and not airflow")
 
 .PHONY: test-slow
 test-slow: $(DEV_STAMP) $(MELTANO_STAMP) $(PLUGINS_STAMP) ## Large, long and Meltano tests
