@@ -342,14 +342,15 @@ class Delivery:
         settled = self._settler.settle(self._loader.index, self._journal)
         for item, record in settled.written:
             self._end(item)
-            self._loader.index.add([record])
             if self._loader.inserts:
+                self._loader.index.note_write(record[ID], {}, None)
                 if item.row.key:
                     self._to_note[item.row.key] = record[ID]
                 self._loader.finish_row(
                     item.row, Outcome.CREATED, record_id=record[ID], changes=item.body
                 )
                 continue
+            self._loader.index.add([record])
             decision = self._loader.decide(item.row)
             if isinstance(decision, Item):
                 # Our record, but something changed it meanwhile: bring it to the row's values.

@@ -67,7 +67,8 @@ class Index:
             PRAGMA journal_mode = OFF;
             PRAGMA synchronous = OFF;
             PRAGMA cache_size = -8000;
-            CREATE TABLE record (id TEXT PRIMARY KEY, key BLOB, prints BLOB, whole BLOB)
+            CREATE TABLE record
+                (id TEXT PRIMARY KEY, key BLOB, prints BLOB, whole BLOB, taken INTEGER)
                 WITHOUT ROWID;
             CREATE INDEX record_key ON record (key);
             CREATE TABLE claimed (key BLOB PRIMARY KEY, row_key BLOB) WITHOUT ROWID;
@@ -87,7 +88,11 @@ class Index:
             (r["id"], self.key.digest(r) if self.key else None, self._prints(r), self._whole_of(r))
             for r in records
         ]
-        self._db.executemany("INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?)", rows)
+        self._db.executemany(
+            "INSERT INTO record VALUES (?, ?, ?, ?, 0) ON CONFLICT (id) DO UPDATE"
+            " SET key = excluded.key, prints = excluded.prints, whole = excluded.whole",
+            rows,
+        )
         self.records += len(rows)
 
     def remove(self, record_id: str) -> None:
@@ -115,6 +120,15 @@ class Index:
         ).fetchone()
         return None if row is None else self._known(record_id, *row)
 
+    def is_taken(self, record_id: str) -> bool:
+        """Whether a row is known to have written this record.
+
+        To be in the index is not enough: what an insert made whose reply was lost may have been
+        read since.
+        """
+        found = self._db.execute("SELECT taken FROM record WHERE id = ?", (record_id,)).fetchone()
+        return found is not None and bool(found[0])
+
     def note_write(
         self,
         record_id: str,
@@ -140,7 +154,7 @@ class Index:
                 if name in self._whole:
                     whole[name] = value
         self._db.execute(
-            "INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?, 1)",
             (
                 record_id,
                 key,

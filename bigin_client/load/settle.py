@@ -95,7 +95,7 @@ class Settler:
         """Wait, look, and say what became of everything put aside.
 
         Args:
-            index: The stream's match key, and the records that are known to be other rows'.
+            index: The stream's match key, and which records are known to be other rows'.
             journal: Likewise for rows of earlier runs.
         """
         pending, self.pending = self.pending, []
@@ -117,17 +117,17 @@ class Settler:
             else min(u.since for u in pending if u.since is not None) - _MARGIN
         )
         found = self._account.created_since(self._module, since, sorted(index.fields))
-        new = [
+        free = [
             r
             for r in found
-            if index.get(r["id"]) is None
+            if not index.is_taken(r["id"])
             and not (journal is not None and journal.knows_record(r["id"]))
+            and _may_be_ours(r, self._account.current_user())
         ]
-        user = self._account.current_user()
         settled = (
-            by_content(items, new, index, user)
+            by_content(items, free, index)
             if index.key is None
-            else by_key(items, new, index.key, user)
+            else by_key(items, found, free, index.key)
         )
         log.info(
             "%s: of %d unclear inserts, %d were applied, %d were not, %d cannot be told",
@@ -143,23 +143,22 @@ class Settler:
 def by_key(
     items: Sequence[Item],
     found: Sequence[Record],
+    free: Sequence[Record],
     key: MatchKey,
-    user: str | None,
 ) -> Settled:
     """Pair unclear rows with the records created meanwhile, by match key.
 
-    A record of ours with a blank key could be any row's (the service cut its key off): then
-    rows without a record are unknown.
+    Whoever made the record with a row's key, the row must not be sent again. A free record with
+    a blank key could be any row's (the service cut its key off): then rows without a record are
+    unknown.
     """
     settled = Settled()
     by_digest: dict[bytes, list[Record]] = {}
-    nameless = 0
     for record in found:
         digest = key.digest(record)
         if digest is not None:
             by_digest.setdefault(digest, []).append(record)
-        elif _may_be_ours(record, user):
-            nameless += 1
+    nameless = any(key.digest(r) is None for r in free)
     for item in items:
         matches = by_digest.get(item.row.key or b"", [])
         if len(matches) == 1:
@@ -171,9 +170,7 @@ def by_key(
     return settled
 
 
-def by_content(
-    items: Sequence[Item], found: Sequence[Record], index: Index, user: str | None
-) -> Settled:
+def by_content(items: Sequence[Item], free: Sequence[Record], index: Index) -> Settled:
     """Pair unclear rows with the records created meanwhile, by equal content.
 
     Of identical rows as many were written as there are records. While a record of ours is left
@@ -181,7 +178,7 @@ def by_content(
     be that one: it is unknown.
     """
     settled = Settled()
-    free = [r for r in found if _may_be_ours(r, user)]
+    free = list(free)
     unpaired = []
     # Rows that say most choose first: they leave the others' records alone.
     for item in sorted(items, key=lambda i: -len(i.body)):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
 from typing import Any
 
 import pytest
+
+from bigin_client.load import account as accounts
+from bigin_client.load import delivery as deliveries
+from bigin_client.load import loader as loaders
 
 LARGE = {"sizes": {"Contacts": 6_000, "Products": 5_000}}
 pytestmark = pytest.mark.parametrize("sim", [LARGE], indirect=True)
@@ -122,3 +127,26 @@ def test_compare_never(sim, client):
     assert report.credits_used <= 7
     dry = client.load("Contacts", rows, match_on=["Email"], compare="never", dry_run=True)
     assert outcomes(dry, "Contacts") == {"unchanged": 50}
+
+
+def test_what_an_unclear_insert_made_is_read_before_it_is_settled(sim, client, monkeypatch):
+    """The read for a later chunk meets the records of an insert whose reply was lost."""
+    monkeypatch.setattr(loaders, "CHUNK", 4)
+    monkeypatch.setattr(deliveries, "MAX_RECORDS", 3)
+    sim.faults.add("cut_after", match={"method": "POST", "operation": "insert"})
+    before, reads = sim.store.count("Products"), []
+    read = accounts.Account.modified_of_late
+
+    def wait_for_the_insert(*arguments: Any) -> list[dict[str, Any]]:
+        reads.append(1)
+        while len(reads) == 2 and sim.store.count("Products") == before:
+            time.sleep(0.01)
+        return read(*arguments)
+
+    monkeypatch.setattr(accounts.Account, "modified_of_late", wait_for_the_insert)
+    rows = [{"product_name": f"Raced {i}", "unit_price": i} for i in range(8)]
+    options = {"match_on": ["Product_Name"], "settle_seconds": 0.1}
+    report = client.load("Products", rows, **options)
+    assert outcomes(report, "Products") == {"created": 8}
+    names = [r["Product_Name"] for r in sim.store.records("Products")]
+    assert sorted(n for n in names if n.startswith("Raced")) == [f"Raced {i}" for i in range(8)]
