@@ -36,51 +36,94 @@ def check_pace(sim, rate, *, slack=0.0):
     assert 0.95 * rate <= used <= 1.02 * rate, f"{used:.1f} a second"
 
 
-def test_one_thread(simulate, connect):
-    sim = simulate(sizes={}, rate_limit=21)
-    client = connect(sim, requests_per_second=20, rate_limit_store="memory")
-    for _ in range(60):
-        client.records.count("Contacts")
-    check_pace(sim, 20, slack=0.05)
-    gaps = [b - a for a, b in pairwise(arrivals(sim))]
-    assert sum(g < 0.03 for g in gaps) <= 6, "even, not in bursts"
-    assert {e.status for e in sim.requests} == {200}
+class Watch(threading.Thread):
+    """Notes for how long the machine kept a thread waiting that had nothing to do but wake up."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.longest = 0.0
+        self._done = threading.Event()
+
+    def run(self):
+        while not self._done.is_set():
+            start = time.monotonic()
+            time.sleep(0.005)
+            self.longest = max(self.longest, time.monotonic() - start - 0.005)
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self._done.set()
+        self.join()
 
 
-def test_several_threads_share_one_pace(simulate, connect):
-    sim = simulate(sizes={}, rate_limit=None)
-    client = connect(sim, requests_per_second=15, rate_limit_store="memory", max_concurrency=5)
+def on_a_machine_that_keeps_time(attempt):
+    """Run a test of wall-clock times again if the machine itself stood still meanwhile.
 
-    def work():
-        for _ in range(8):
-            client.records.count("Contacts")
+    What arrived when says nothing about our pace then. One that ran without such a pause counts,
+    whatever it shows.
+    """
+    for _ in range(4):
+        with Watch() as watch:
+            try:
+                return attempt()
+            except AssertionError:
+                if watch.longest < 0.04:
+                    raise
+    return pytest.skip(f"the machine is too busy: it stood still for {watch.longest:.2f} s")
 
-    threads = [threading.Thread(target=work) for _ in range(6)]
+
+def in_threads(count, work):
+    threads = [threading.Thread(target=work) for _ in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    check_pace(sim, 15, slack=0.05)
+
+
+def count_often(client, times):
+    for _ in range(times):
+        client.records.count("Contacts")
+
+
+def test_one_thread(simulate, connect):
+    def attempt():
+        sim = simulate(sizes={}, rate_limit=21)
+        client = connect(sim, requests_per_second=20, rate_limit_store="memory")
+        count_often(client, 60)
+        check_pace(sim, 20, slack=0.05)
+        gaps = [b - a for a, b in pairwise(arrivals(sim))]
+        assert sum(g < 0.03 for g in gaps) <= 6, "even, not in bursts"
+        assert {e.status for e in sim.requests} == {200}
+
+    on_a_machine_that_keeps_time(attempt)
+
+
+def test_several_threads_share_one_pace(simulate, connect):
+    def attempt():
+        sim = simulate(sizes={}, rate_limit=None)
+        client = connect(sim, requests_per_second=15, rate_limit_store="memory", max_concurrency=5)
+        in_threads(6, lambda: count_often(client, 8))
+        check_pace(sim, 15, slack=0.05)
+
+    on_a_machine_that_keeps_time(attempt)
 
 
 @pytest.mark.slow
 def test_the_default_pace_never_meets_the_accounts_limit(simulate, connect):
     """9 a second, where the gateway lets 10 pass (maton.md A3): no 429, ever."""
-    sim = simulate(sizes={}, rate_limit=10)
-    client = connect(sim, requests_per_second=Settings(api_key="k").requests_per_second)
 
-    def work():
-        for _ in range(25):
-            client.records.count("Contacts")
+    def attempt():
+        sim = simulate(sizes={}, rate_limit=10)
+        client = connect(sim, requests_per_second=Settings(api_key="k").requests_per_second)
+        in_threads(5, lambda: count_often(client, 25))
+        check_pace(sim, 9, slack=0.05)
+        assert {e.status for e in sim.requests} == {200}
+        assert sim.audit(["rate", "early_retry"]) == []
 
-    threads = [threading.Thread(target=work) for _ in range(5)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    check_pace(sim, 9, slack=0.05)
-    assert {e.status for e in sim.requests} == {200}
-    assert sim.audit(["rate", "early_retry"]) == []
+    on_a_machine_that_keeps_time(attempt)
 
 
 def _process(base_url, key, connection, store, go, count):
@@ -118,9 +161,12 @@ def run_processes(sim, store, *, processes=3, count=20):
 
 @pytest.mark.slow
 def test_several_processes_share_one_pace_through_the_file(simulate, tmp_path):
-    sim = simulate(sizes={})
-    run_processes(sim, str(tmp_path / "folder" / "rate.json"))
-    check_pace(sim, 20, slack=0.05)
+    def attempt():
+        sim = simulate(sizes={})
+        run_processes(sim, str(tmp_path / "folder" / "rate.json"))
+        check_pace(sim, 20, slack=0.05)
+
+    on_a_machine_that_keeps_time(attempt)
 
 
 @pytest.fixture(scope="module")
@@ -146,9 +192,12 @@ def redis_url(tmp_path_factory):
 
 @pytest.mark.slow
 def test_several_processes_share_one_pace_through_redis(simulate, redis_url):
-    sim = simulate(sizes={})
-    run_processes(sim, redis_url)
-    check_pace(sim, 20, slack=0.05)
+    def attempt():
+        sim = simulate(sizes={})
+        run_processes(sim, redis_url)
+        check_pace(sim, 20, slack=0.05)
+
+    on_a_machine_that_keeps_time(attempt)
 
 
 def test_redis_gives_the_time(redis_url, monkeypatch):
