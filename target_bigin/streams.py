@@ -56,7 +56,7 @@ class Streams:
         self._keys[stream] = key
         try:
             loader = self._loaders.get(stream) or self._open(stream)
-            loader.row_key = tuple(key) or None
+            loader.row_key = loader.options.row_key or tuple(key) or None
             loader.bind(columns)
         except BiginError as error:
             if error.exit_code not in _ONE_STREAM:
