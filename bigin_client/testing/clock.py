@@ -11,8 +11,9 @@ from __future__ import annotations
 import re
 import threading
 import time
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta, timezone
-from typing import Final
+from typing import Final, overload
 from zoneinfo import ZoneInfo
 
 #: ``2026-03-08T03:30:00-07:00``: whole seconds, offset with colon or none in between.
@@ -124,16 +125,30 @@ class OrgZone:
 
     def text(self, epoch: int) -> str:
         """``2026-10-09T22:00:00+03:00``."""
+        return self.texts((epoch,))[0]
+
+    @overload
+    def texts(self, epochs: Iterable[int]) -> list[str]: ...
+
+    @overload
+    def texts(self, epochs: Iterable[int | None]) -> list[str | None]: ...
+
+    def texts(self, epochs: Iterable[int | None]) -> Sequence[str | None]:
+        """The texts of many instants; None stays None."""
         # Put together from cached parts, because a page of 200 records has a thousand times.
-        found = self._steady.get(epoch // 86_400)
-        if found is None:
-            found = self._of_day(epoch)
-        shift, suffix = found
-        day, second = divmod(epoch + shift, 86_400)
-        shown = self._days.get(day)
-        if shown is None:
-            shown = self._days[day] = (_EPOCH + timedelta(days=day)).isoformat()
-        return f"{shown}T{_MINUTES[second // 60]}{_SECONDS[second % 60]}{suffix}"
+        steady, days = self._steady, self._days
+        found: list[str | None] = []
+        for epoch in epochs:
+            if epoch is None:
+                found.append(None)
+                continue
+            shift, suffix = steady.get(epoch // 86_400) or self._of_day(epoch)
+            day, second = (epoch + shift) // 86_400, (epoch + shift) % 86_400
+            shown = days.get(day)
+            if shown is None:
+                shown = days[day] = f"{(_EPOCH + timedelta(days=day)).isoformat()}T"
+            found.append(f"{shown}{_MINUTES[second // 60]}{_SECONDS[second % 60]}{suffix}")
+        return found
 
     def _of_day(self, epoch: int) -> tuple[int, str]:
         """The offset at an instant; kept for its whole day (UTC) unless it changes on it."""

@@ -37,6 +37,9 @@ _END: Final = 1_767_182_400  # 2025-12-31T12:00:00Z
 _DST: Final = (1_741_514_400, 1_762_074_000, 1_743_296_400, 1_761_440_400, 1_743_868_800)
 _DECIMALS: Final = tuple(Decimal(text) for text in words.DECIMALS)
 
+#: A module of this size is read for speed; a smaller one may never be read at all.
+_WORTH_PREPARING: Final = 1_000
+
 Maker = Callable[[int, int], Any]
 
 
@@ -74,6 +77,9 @@ class Generator:
                 self._module(self._store.modules[name], count)
         self._links()
         self._store.generation += 1
+        for name, count in sizes.items():
+            if count >= _WORTH_PREPARING:
+                self._store.reader.prepare(name)
 
     def _links(self) -> None:
         """Products of every tenth contact: a relation that no field shows."""

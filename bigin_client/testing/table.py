@@ -26,8 +26,8 @@ class Record:
     """
 
     __slots__ = (
-        "activity", "cache", "cache_plan", "created", "created_by", "id", "modified",
-        "modified_by", "values",
+        "activity", "cells", "created", "created_by", "id", "layout", "modified", "modified_by",
+        "values",
     )  # fmt: skip
 
     def __init__(
@@ -47,8 +47,9 @@ class Record:
         self.created_by = created_by
         self.modified_by = modified_by
         self.activity = activity
-        self.cache_plan: object | None = None
-        self.cache = b""
+        # What `testing.cells` keeps with a record: JSON, and whose it is.
+        self.cells: tuple[bytes, ...] = ()
+        self.layout: object | None = None
 
     def changed(
         self,

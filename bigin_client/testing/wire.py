@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
@@ -22,6 +23,11 @@ _decoder: Final = msgspec.json.Decoder(float_hook=Decimal)
 def encode(value: Any) -> bytes:
     """JSON bytes; Decimals as numbers."""
     return _encoder.encode(value)
+
+
+def encode_lines(values: Iterable[Any]) -> bytes:
+    """JSON bytes of each value, as `encode` writes it, each ended by a line break."""
+    return _encoder.encode_lines(values)
 
 
 def decode(data: bytes) -> Any:

@@ -177,3 +177,31 @@ def test_store_for_tests():
     assert sim.store.get("Contacts", "1") is None
     row["Tag"].append("x")
     assert sim.store.get("Contacts", id)["Tag"] == []
+
+
+def test_replies_follow_what_changes_after_a_read():
+    """JSON is kept with a record: another zone, field, spelling or list of fields still shows."""
+    sim = BiginSimulator(sizes={"Contacts": 3})
+    store = sim.store
+    table = store.tables["Contacts"]
+    spelled = [
+        store.insert("Contacts", {"Last_Name": "A", "Custom_Decimal": Decimal(text)})
+        for text in ("10", "10.0", "10.50")
+    ]
+
+    def shown(*fields):
+        plan = store.plan("Contacts", fields or None)
+        rows = decode(plan.encoded([*table.live.values()]))
+        assert rows == [plan.row(record) for record in table.live.values()]
+        return {row["id"]: row for row in rows}
+
+    rows = shown("Custom_Decimal")
+    assert [str(rows[id]["Custom_Decimal"]) for id in spelled] == ["10", "10.0", "10.50"]
+    before = shown("Modified_Time", "Email_Opt_Out")
+    assert shown().keys() == before.keys()
+    sim.time_zone = "Asia/Kathmandu"
+    after = shown("Modified_Time", "Email_Opt_Out")
+    assert all(row["Modified_Time"].endswith("+05:45") for row in after.values())
+    store.remove_field("Contacts", "Custom_Decimal")
+    store.add_field("Contacts", {"api_name": "Custom_Decimal", "data_type": "boolean"})
+    assert {row["Custom_Decimal"] for row in shown("Custom_Decimal").values()} == {True, False}
