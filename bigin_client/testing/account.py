@@ -72,6 +72,8 @@ class Account:
         self.bulk_jobs: dict[str, dict[str, Any]] = {}
         #: Calls under way, for the concurrency limit.
         self.running = 0
+        #: Those of them that count towards the sub-concurrency as well.
+        self.demanding = 0
         Generator(self.store, seed + 7_919 * number).fill(DEFAULT_SIZES if sizes is None else sizes)
 
     @property

@@ -28,6 +28,7 @@ class Call:
         cost: Credits of the call if it succeeds.
         body_rows: Rows or ids that the client sent.
         running: Calls of the account that are under way, this one included.
+        demanding: Those of them that count towards the sub-concurrency; 0 if this one does not.
         effects: What active faults do to this call.
     """
 
@@ -41,6 +42,7 @@ class Call:
     cost: int = 1
     body_rows: int = 0
     running: int = 0
+    demanding: int = 0
     effects: Effects = field(default_factory=Effects)
 
     @property

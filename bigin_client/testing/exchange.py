@@ -13,7 +13,7 @@ from bigin_client.testing.call import Call
 from bigin_client.testing.faults import Fault, effects_of
 from bigin_client.testing.refusals import GatewayRefusal, Refusal
 from bigin_client.testing.request_log import LogEntry, kept_headers, request_digest, row_digests
-from bigin_client.testing.routing import API, Route, classify
+from bigin_client.testing.routing import API, Route, classify, demanding
 from bigin_client.testing.service import serve
 from bigin_client.testing.tokens import Tokens
 from bigin_client.testing.wire import Delivery, Request, Response, decode
@@ -53,16 +53,20 @@ class Exchange:
         """
         if request.route.split("/", 1)[0] == _ADMIN:
             return self._sim.admin.answer(request), _nothing
-        account, running = self._arrived(request)
+        route, refusal = self._classify(request)
+        heavy = route is not None and demanding(request, route)
+        account, load = self._arrived(request, heavy=heavy)
         try:
-            response = self._handled(request, running)
+            response = self._handled(request, route, refusal, load)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not go unseen
             self.errors.append(error)
             text = f"the simulator itself failed: {error!r}"
             response = Response.json(500, {"error": text})
-        return response, lambda: self._finished(account)
+        return response, lambda: self._finished(account, heavy=heavy)
 
-    def _handled(self, request: Request, running: int) -> Response:
+    def _handled(
+        self, request: Request, route: Route | None, refusal: Refusal | None, load: tuple[int, int]
+    ) -> Response:
         began = time.monotonic()
         entry = LogEntry(self._sim.clock.now(), began, request.method, request.route)
         if request.route.startswith(API + "/"):
@@ -70,10 +74,9 @@ class Exchange:
         entry.params = dict(request.query)
         entry.headers = kept_headers(request)
         entry.digest = request_digest(request)
-        route, refusal = self._classify(request)
         if route is not None:
             entry.operation, entry.module = route.operation, route.module
-        entry.running = running
+        entry.running, entry.demanding = load
         with self._sim.lock:
             self._sim.requests.append(entry)
             for hook in list(self.before):
@@ -114,20 +117,27 @@ class Exchange:
             return None, refusal
         return found, None
 
-    def _arrived(self, request: Request) -> tuple[Account | None, int]:
-        """Count a call among those under way; the account, and how many they are with it."""
+    def _arrived(self, request: Request, *, heavy: bool) -> tuple[Account | None, tuple[int, int]]:
+        """Count a call among those under way.
+
+        Returns:
+            The account; how many calls there are with this one, and how many demanding ones if
+            it is such a call.
+        """
         named = request.headers.get("maton-connection") or self._sim.connection_id
         with self._sim.lock:
             account = self._sim.known_account(named)
             if account is None:
-                return None, 0
+                return None, (0, 0)
             account.running += 1
-            return account, account.running
+            account.demanding += heavy
+            return account, (account.running, account.demanding if heavy else 0)
 
-    def _finished(self, account: Account | None) -> None:
+    def _finished(self, account: Account | None, *, heavy: bool) -> None:
         if account is not None:
             with self._sim.lock:
                 account.running -= 1
+                account.demanding -= heavy
 
     def _answer(
         self,
@@ -234,7 +244,7 @@ class Exchange:
         entry.connection_id = connection.id
         account = self._sim.account(connection.id)
         call = Call(request, account, self._sim.switches, self._tokens, effects=effects_of(struck))
-        call.running = entry.running
+        call.running, call.demanding = entry.running, entry.demanding
         before = account.credits.used
         try:
             if refusal is not None or route is None:

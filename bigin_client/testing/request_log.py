@@ -42,6 +42,7 @@ class LogEntry:
         row_digests: Of the rows of an insert or upsert.
         created: Ids of the records that the request made, by position.
         running: Calls of the account under way, this one included.
+        demanding: Those of them that count towards the sub-concurrency; 0 if this one does not.
         seconds: Until the reply was ready to be sent.
     """
 
@@ -66,6 +67,7 @@ class LogEntry:
     row_digests: tuple[str, ...] = ()
     created: dict[int, str] = field(default_factory=dict)
     running: int = 0
+    demanding: int = 0
     seconds: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:

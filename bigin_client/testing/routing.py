@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bigin_client.testing.refusals import Refusal
+from bigin_client.testing.wire import Request
 
 #: Prefixes behind the host (9.1; bigin-api.md 3.11).
 API: Final = "zoho-bigin/bigin/v2"
@@ -31,6 +32,22 @@ class Route:
     module: str = ""
     parts: tuple[str, ...] = ()
     scopes: tuple[tuple[str, str], ...] = ()
+
+
+#: Rows from which on a write is a big one ([crm°]; the source only says "big").
+_BIG_WRITE: Final = 11
+
+
+def demanding(request: Request, route: Route) -> bool:
+    """Whether a call counts towards the sub-concurrency (bigin-api.md section 5).
+
+    These are lists by ``cvid`` or with a sort, and big writes [code, docs read 2026-08].
+    """
+    if route.operation == "list":
+        return "cvid" in request.query or "sort_by" in request.query
+    if route.operation not in ("insert", "update", "upsert"):
+        return False
+    return len(request.rows() or ()) >= _BIG_WRITE
 
 
 _READ: Final = (("{module}", "read"),)

@@ -84,6 +84,9 @@ def serve(call: Call, route: Route) -> Response:
         later = {"Retry-After": str(switches.limit_retry_after)}
     if call.running > account.concurrency:
         raise Refusal("TOO_MANY_REQUESTS", {"concurrency": account.concurrency}, headers=later)
+    below = switches.sub_concurrency
+    if below is not None and call.demanding > below:
+        raise Refusal("TOO_MANY_REQUESTS", {"sub_concurrency": below}, headers=later)
     if call.request.route.startswith(BULK) and not switches.bulk_routed:
         raise Refusal("INVALID_URL_PATTERN")
     if route.module:

@@ -339,6 +339,9 @@ class Switches:
     limit_retry_after: int | None = _switch(
         None, "9.60", "Retry-After (s) with the service's own 429", 2, free=True
     )
+    sub_concurrency: int | None = _switch(
+        10, "9.60", "Simultaneous lists with cvid or sort and writes above 10 rows", None, free=True
+    )
     credits_exhausted_code: str = _switch(
         "TOO_MANY_REQUESTS", "9.60", "Code when the day's credits are spent", "LIMIT_EXCEEDED"
     )

@@ -196,3 +196,48 @@ def test_9_60_concurrency(start, edition, allowed):
         thread.join()
     assert sorted(statuses) == [200] * allowed + [429] * 3
     assert max(entry.running for entry in api.sim.requests) == allowed + 3
+
+
+@pytest.mark.parametrize(
+    ("names", "refused"),
+    [
+        (("sorted", "view"), 1),
+        (("sorted", "big insert", "big upsert"), 2),
+        (("sorted", "plain", "small", "plain"), 0),
+    ],
+)
+def test_9_60_sub_concurrency(start, names, refused):
+    """9.60: lists with cvid or sort, and big writes, have a limit of their own: 10 (switch)."""
+    api = start(edition="premier")
+    assert api.sim.switches.sub_concurrency == 10
+    api.sim.switches.sub_concurrency = 1
+    (view, *_) = api.get("settings/custom_views", module="Contacts").json()["custom_views"]
+
+    def rows(count):
+        return {"data": [{"Last_Name": f"Row {number}"} for number in range(count)]}
+
+    calls = {
+        "sorted": lambda one: one.get("Contacts", fields="Email", sort_by="Modified_Time"),
+        "view": lambda one: one.get("Contacts", fields="Email", cvid=view["id"]),
+        "plain": lambda one: one.get("Contacts", fields="Email"),
+        "big insert": lambda one: one.post("Contacts", rows(11)),
+        "big upsert": lambda one: one.post("Contacts/upsert", rows(11)),
+        "small": lambda one: one.post("Contacts", rows(10)),
+    }
+    api.sim.faults.add("slow", seconds=0.3, times=None)
+    codes = []
+
+    def call(name):
+        other = type(api)(api.sim)
+        codes.append(calls[name](other).status_code)
+        other.session.close()
+
+    threads = [threading.Thread(target=call, args=(name,)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert codes.count(429) == refused
+    last = api.sim.requests[-len(names) :]
+    assert {entry.code for entry in last if entry.status == 429} <= {"TOO_MANY_REQUESTS"}
+    assert max(entry.demanding for entry in last) == refused + 1
