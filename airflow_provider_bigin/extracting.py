@@ -9,14 +9,16 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from airflow_provider_bigin.failures import PERMANENT
 from airflow_provider_bigin.files.formats import FileForm
 from airflow_provider_bigin.files.output import Output, Place, safe_name
 from airflow_provider_bigin.state.stores import Store
-from airflow_provider_bigin.state.watermarks import Watermark, Watermarks, Window, Windows
+from airflow_provider_bigin.state.watermarks import Watermark, Watermarks
+from airflow_provider_bigin.state.windows import Window, Windows, refuse_gap
 from bigin_client import BiginClient, extract, timestamps
 from bigin_client.errors import SettingsError, WindowError
 from bigin_client.extract.start import known_types
@@ -28,6 +30,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two lines of progress.
 _PROGRESS: Final = 30.0
+#: Seconds after which a gap is looked at again: the window before may have begun at the same time.
+_SECOND_LOOK: Final = 10.0
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class Request:
     Attributes:
         run: dag_id, task_id, run_id, map_index of the task instance.
         window: For mode ``window``.
+        last_try: No other try will follow this one.
     """
 
     module: str
@@ -54,6 +59,7 @@ class Request:
     check_gaps: bool = True
     cvid: str | None = None
     pipeline_id: str | None = None
+    last_try: bool = True
 
 
 @dataclass(frozen=True)
@@ -63,11 +69,13 @@ class Start:
     Attributes:
         since: The engine's bookmark to read from; None: everything.
         deleted_since: That of the deleted feed.
+        before: What else the last read left for this one.
         keep: Which times (of changes, of deletions) belong into the files; None: all.
     """
 
     since: str | None
     deleted_since: str | None
+    before: Watermark = field(default_factory=Watermark)
     keep: Callable[[str | None], bool] | None = None
 
 
@@ -101,6 +109,17 @@ class Extract:
 
     def run(self) -> dict[str, Any]:
         """Read, write, put in place, remember; return the summary."""
+        window = self._request.window
+        if window is None or self._store is None:
+            return self._run()
+        try:
+            return self._run()
+        except Exception as error:
+            if self._request.last_try or isinstance(error, PERMANENT):
+                Windows(self._store, self._windows_key).give_up(window)
+            raise
+
+    def _run(self) -> dict[str, Any]:
         request = self._request
         place = Place.choose(request.output_path, request.storage_conn_id, self._partition())
         start = self._start(place)
@@ -121,6 +140,8 @@ class Extract:
             lookback_seconds=request.lookback_seconds,
             cvid=request.cvid,
             pipeline_id=request.pipeline_id,
+            sort_proved=start.before.sort_proved,
+            listed=start.before.listed,
         )
         columns = {n: t for n, t in types.items() if not (hidden and n == MODIFIED)}
         # One try at a time writes for a task instance, so a later one takes over its drafts.
@@ -176,7 +197,7 @@ class Extract:
         if self._store is None:
             raise SettingsError("a watermark needs a place to be kept")
         mark = Watermarks(self._store, self._key).read()
-        start = Start(mark.cursor, mark.deleted_cursor)
+        start = Start(mark.cursor, mark.deleted_cursor, mark)
         before = place.read_manifest()
         if before is not None and before.get("mode") == "watermark":
             start = self._cover(start, before)
@@ -210,14 +231,26 @@ class Extract:
     def _window_start(self, window: Window) -> Start:
         if window.end <= window.start:
             raise WindowError(f"the window {_shown(window)} is empty", hint=EMPTY_WINDOW)
-        if self._store is not None and self._request.check_gaps:
-            Windows(self._store, self._windows_key).check(window, self._how_to_fill())
+        self._enter(window)
         self._wait_for_lag(window.end)
         lookback = timedelta(seconds=self._request.lookback_seconds)
         first = timestamps.to_text(window.start - lookback)
         last = timestamps.to_text(window.end)
         since = timestamps.to_text(window.start)
-        return Start(since, since, lambda time: time is None or first <= time < last)
+        return Start(since, since, keep=lambda time: time is None or first <= time < last)
+
+    def _enter(self, window: Window) -> None:
+        """Refuse a window behind a gap; else say that it is being read."""
+        if self._store is None:
+            return
+        windows = Windows(self._store, self._windows_key)
+        gap = windows.gap_before(window) if self._request.check_gaps else None
+        if gap is not None:
+            self._client.transport.pause(_SECOND_LOOK)
+            gap = windows.gap_before(window)
+        if gap is not None:
+            raise refuse_gap(gap, self._how_to_fill())
+        windows.begin(window, str(self._request.run["run_id"]))
 
     @property
     def _windows_key(self) -> str:
@@ -302,6 +335,7 @@ class Extract:
         request, run_id = self._request, str(self._request.run["run_id"])
         watermark = None
         if request.mode == "watermark" and self._store is not None:
+            reached = replace(reached, listed=summary.listed, sort_proved=summary.sort_proved)
             watermark = Watermarks(self._store, self._key).advance(reached, run_id).cursor
             log.info("%s: watermark %s in %s", self._module, watermark, self._store.where)
         elif request.mode == "window" and request.window is not None and self._store is not None:

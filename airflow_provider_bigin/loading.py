@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from airflow_provider_bigin.files.reading import Line, Unreadable
+from airflow_provider_bigin.files.sources import RowSource
 from airflow_provider_bigin.files.uploads import Uploads
 from airflow_provider_bigin.state.journal import MirroredJournal
+from airflow_provider_bigin.state.progress import Progress
 from airflow_provider_bigin.state.stores import Store
 from bigin_client import BiginClient, timestamps
-from bigin_client.errors import RejectedRecordsError
+from bigin_client.errors import RejectedRecordsError, SettingsError
 from bigin_client.journal import digest
 from bigin_client.load import Loader, LoadOptions, LoadRun, Outcome, RowOutcome, RunOptions
 from bigin_client.load.binding import Binding
@@ -34,28 +35,9 @@ log = logging.getLogger(__name__)
 #: Rows that one step of the checkpoint covers; inserts, which stand in the mirror each, fewer.
 STRETCH: Final = 5_000
 INSERT_STRETCH: Final = 500
-#: Refused rows whose places a checkpoint remembers, to look at them again in a later try.
-MAX_REMEMBERED: Final = 5_000
 _PROGRESS: Final = 30.0
 #: Code of a row that is no row; ours, the service never sees it.
 UNREADABLE: Final = "UNREADABLE_ROW"
-
-
-class RowSource(Protocol):
-    """Where the rows come from."""
-
-    @property
-    def fingerprint(self) -> Any:
-        """What tells this input from another, JSON-ready; None: it cannot be told."""
-        ...
-
-    def rows(self, skip: int = 0) -> Iterator[tuple[int, Line]]:
-        """Yield ``(position, row)`` from 1, without the first `skip`."""
-        ...
-
-    def row_key(self, position: int) -> str | None:
-        """Return what names the row at a position, for inserts; None: only its columns can."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -64,87 +46,19 @@ class Files:
 
     Attributes:
         keep_ids: Say in the summary which record each row became, None for a refused one.
+        expected_rows: Rows that the whole input has; None: what the input itself can prove.
     """
 
     rejects_path: str | None = None
     max_rejects: int | str = 0
     plan_path: str | None = None
     outcomes_path: str | None = None
+    before_path: str | None = None
     journal_path: str | None = None
     dry_run: bool = False
     keep_ids: bool = False
     storage_conn_id: str | None = None
-
-
-@dataclass
-class Progress:
-    """What the tries of a task instance have done so far.
-
-    Attributes:
-        input: The input's fingerprint.
-        position: Rows from the beginning that are settled.
-        outcomes: Of those rows.
-        rejects_by_code: Of those rows.
-        refused: Positions of refused rows; None: more than are remembered.
-        finished: The input was read to its end.
-        ids: Record of each row, by position; only for a few rows, and when asked for.
-        requests, credits, predicted, seconds: Of earlier tries.
-    """
-
-    input: Any
-    position: int = 0
-    outcomes: Counter[str] = field(default_factory=Counter)
-    rejects_by_code: Counter[str] = field(default_factory=Counter)
-    refused: list[tuple[int, str, str]] | None = field(default_factory=list)
-    finished: bool = False
-    ids: dict[str, str | None] = field(default_factory=dict)
-    requests: int = 0
-    credits: int = 0
-    predicted: int = 0
-    seconds: float = 0.0
-
-    @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> Progress:
-        """Read it from a checkpoint."""
-        refused = value["refused"]
-        return cls(
-            **{
-                **value,
-                "outcomes": Counter(value["outcomes"]),
-                "rejects_by_code": Counter(value["rejects_by_code"]),
-                "refused": None if refused is None else [(p, c, o) for p, c, o in refused],
-            }
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it for a checkpoint."""
-        return {
-            **vars(self),
-            "outcomes": dict(self.outcomes),
-            "rejects_by_code": dict(self.rejects_by_code),
-            "refused": None if self.refused is None else [list(r) for r in self.refused],
-        }
-
-    def count(self, position: int, row: RowOutcome) -> None:
-        """Count what became of the row at a position."""
-        self.outcomes[row.outcome.value] += 1
-        if row.is_refusal:
-            code = row.code or "UNKNOWN_ERROR"
-            self.rejects_by_code[code] += 1
-            if self.refused is not None:
-                self.refused.append((position, code, row.outcome.value))
-                if len(self.refused) > MAX_REMEMBERED:
-                    self.refused = None
-
-    def uncount(self, code: str, outcome: str) -> None:
-        """Forget the refusal of a row that is looked at again."""
-        self.outcomes[outcome] -= 1
-        self.rejects_by_code[code] -= 1
-
-    @property
-    def refusals(self) -> int:
-        """Rows refused or of unknown fate."""
-        return self.outcomes[Outcome.REJECTED.value] + self.outcomes[Outcome.UNKNOWN.value]
+    expected_rows: int | None = None
 
 
 class Load:
@@ -218,7 +132,7 @@ class Load:
                 progress.credits += self._client.transport.credits.used
                 progress.predicted += loader.credits_predicted
                 progress.seconds += self._clock() - self._began
-                summary = self._summary(progress)
+                summary = self._summary(progress, loader)
                 tell(summary)
             failure = run.stopped or loader.failure
             self._save(progress)
@@ -239,6 +153,10 @@ class Load:
         if value is None:
             return fresh
         before = Progress.from_dict(value)
+        if self._options.mode == "mirror":
+            # What the input does not have is deleted: all its rows must be seen in one go.
+            log.info("A mirror is loaded from the start of its input in each try")
+            return fresh
         if before.input is None or before.input != fresh.input:
             log.warning("The input is not surely that of the try before: loading it from its start")
             return fresh
@@ -259,6 +177,7 @@ class Load:
             rejects_path=self._uploads.local(rejects_path),
             plan_path=self._uploads.local(files.plan_path),
             outcomes_path=self._uploads.local(files.outcomes_path),
+            before_path=self._uploads.local(files.before_path),
             journal_path=files.journal_path,
             dry_run=files.dry_run,
         )
@@ -311,6 +230,8 @@ class Load:
 
     def _load(self, run: LoadRun, loader: Loader, source: RowSource, progress: Progress) -> None:
         rows = source.rows(skip=progress.position)
+        # Counted before it is read: rows that come later are no part of this input.
+        expected = self._expected(source) if loader.mirror is not None else None
         limit = self._options.limit_rows
         if limit is not None:
             rows = islice(rows, max(0, limit - progress.position))
@@ -320,8 +241,21 @@ class Load:
             first = next(stretch, None)
             if first is None:
                 progress.finished = True
-                return
+                break
             self._load_stretch(run, loader, source, _with(first, stretch), progress)
+        if loader.mirror is not None and expected is not None:
+            if loader.report.rows == expected:
+                loader.mirror.declare_complete(f"{expected} rows, as expected")
+            else:
+                log.error("%d rows were expected, %d came", expected, loader.report.rows)
+
+    def _expected(self, source: RowSource) -> int | None:
+        if self._files.expected_rows is None:
+            return source.count()
+        try:
+            return int(self._files.expected_rows)
+        except ValueError:
+            raise SettingsError("expected_rows must be a whole number") from None
 
     def _load_stretch(
         self,
@@ -408,7 +342,8 @@ class Load:
 
     # -- the end ---------------------------------------------------------------------------
 
-    def _summary(self, progress: Progress) -> dict[str, Any]:
+    def _summary(self, progress: Progress, loader: Loader) -> dict[str, Any]:
+        deleted = loader.report.mirror_deleted
         outcomes = {o.value: progress.outcomes[o.value] for o in Outcome}
         return {
             "module": self._module,
@@ -424,6 +359,7 @@ class Load:
             "rejects_path": self._files.rejects_path,
             "plan_path": self._files.plan_path,
             "outcomes_path": self._files.outcomes_path,
+            **({} if deleted is None else {"mirror_deleted": deleted}),
             **({"ids": list(progress.ids.values())} if self._files.keep_ids else {}),
             "finished_at": timestamps.to_text(timestamps.now()),
         }

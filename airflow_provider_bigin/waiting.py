@@ -5,13 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
-from bigin_client import BiginClient, timestamps
-from bigin_client.connections import ACTIVE, FAILED
 from bigin_client.errors import ConnectionUnavailableError, SettingsError
-from bigin_client.records import MODIFIED, ListQuery
-from bigin_client.refusals import REAUTHORISE
+
+if TYPE_CHECKING:
+    from bigin_client import BiginClient
+
+# A watcher's trigger is made whenever its DAG file is parsed: the client is imported when looking.
+
+#: The field that moves with each change.
+MODIFIED: Final = "Modified_Time"
 
 
 class Look(ABC):
@@ -32,14 +36,14 @@ class RecordLook(Look):
 
     Attributes:
         min_count: How many there must be.
-        most: How many ids to return.
+        max_xcom_records: How many ids to return.
     """
 
     module: str
-    criteria: str | None
-    record_id: str | None
-    min_count: int
-    most: int
+    criteria: str | None = None
+    record_id: str | None = None
+    min_count: int = 1
+    max_xcom_records: int = 100
 
     def once(self, client: BiginClient) -> dict[str, Any] | None:
         """Return ``{"ids": […], "count": n}``."""
@@ -50,11 +54,11 @@ class RecordLook(Look):
             ids = [self.record_id] if found else []
         else:
             records = client.search_records(self.module, criteria=self.criteria, fields=[MODIFIED])
-            wanted = max(self.min_count, self.most)
+            wanted = max(self.min_count, self.max_xcom_records)
             ids = [str(r["id"]) for r in islice(records, wanted)]
         if len(ids) < self.min_count:
             return None
-        return {"ids": ids[: self.most], "count": len(ids)}
+        return {"ids": ids[: self.max_xcom_records], "count": len(ids)}
 
 
 @dataclass(frozen=True)
@@ -66,10 +70,12 @@ class ChangeLook(Look):
     """
 
     module: str
-    since: str | None
+    since: str | None = None
 
     def once(self, client: BiginClient) -> dict[str, Any] | None:
         """Return ``{"latest": newest Modified_Time}``."""
+        from bigin_client import timestamps
+
         since = None if self.since is None else timestamps.normalise(self.since)
         latest = newest_change(client, self.module, since)
         if latest is None or (since is not None and latest <= since):
@@ -84,6 +90,9 @@ def newest_change(client: BiginClient, module: str, since: str | None) -> str | 
     ignored it would seem to change for ever. If the sort is not echoed, the extract engine
     finds out in its own ways.
     """
+    from bigin_client import timestamps
+    from bigin_client.records import ListQuery
+
     api_name = client.metadata.module(module).api_name
     query = ListQuery(api_name, (MODIFIED,), sort_by=MODIFIED, sort_order="desc", page_size=1)
     reply = client.records.fetch(query)
@@ -101,13 +110,16 @@ def newest_change(client: BiginClient, module: str, since: str | None) -> str | 
 class ConnectionLook(Look):
     """A connection of the Maton account that is ACTIVE."""
 
-    connection_id: str
+    awaited_id: str
 
     def once(self, client: BiginClient) -> dict[str, Any] | None:
         """Return ``{"connection_id": …}``; a failed connection will never be ACTIVE."""
-        status = client.connections.get(self.connection_id).get("status")
+        from bigin_client.connections import ACTIVE, FAILED
+        from bigin_client.refusals import REAUTHORISE
+
+        status = client.connections.get(self.awaited_id).get("status")
         if status == FAILED:
             raise ConnectionUnavailableError(
-                f"Connection {self.connection_id} is FAILED", hint=REAUTHORISE
+                f"Connection {self.awaited_id} is FAILED", hint=REAUTHORISE
             )
-        return {"connection_id": self.connection_id} if status == ACTIVE else None
+        return {"connection_id": self.awaited_id} if status == ACTIVE else None

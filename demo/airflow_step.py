@@ -20,8 +20,8 @@ from service import SimulatedAccount
 from stage import LIMIT, Stage
 from warehouse import read_rows
 
-EXTRACT = "example_bigin_extract_watermark"
-LOAD = "example_bigin_load_with_rejects"
+EXTRACT = "example_bigin_extract_watermark_asset"
+LOAD = "example_bigin_load_from_file_with_rejects"
 #: Modules that the example leaves out: they hang on records of others.
 LEFT_OUT = frozenset({"Associated_Products", "Attachments"})
 #: Column → field, as the example DAG says.

@@ -59,6 +59,8 @@ class Input:
             known = ", ".join(dict.fromkeys(SUFFIXES.values()))
             raise SettingsError(f"format must be one of: {known}")
         self._form = form
+        #: Rows by the manifests; None: a file has none.
+        self._promised: int | None = 0
         self.files = [
             file for path in paths for file in self._find(storage.at(path, conn_id), conn_id)
         ]
@@ -69,6 +71,10 @@ class Input:
     def fingerprint(self) -> list[dict[str, Any]]:
         """What tells this input from another: path, size and etag of each file."""
         return [storage.fingerprint(f) for f in self.files]
+
+    def count(self) -> int | None:
+        """Return the rows that the manifests promise; None if a file came without one."""
+        return self._promised
 
     def row_key(self, position: int) -> str:
         """Return what names a row: its place in these very files."""
@@ -90,10 +96,12 @@ class Input:
         if not path.exists():
             raise SettingsError(f"there is no file {path}", hint="See the task that writes it.")
         if not path.is_dir():
+            self._promised = None
             return [path]
         manifest = path / "_manifest.json"
         if manifest.exists():
             return self._listed(manifest, conn_id)
+        self._promised = None
         found = [p for p in path.iterdir() if p.is_file() and not p.name.startswith((".", "_"))]
         named = [p for p in found if not self._form or split_suffix(p.name)[1] == self._form]
         return sorted((p for p in named if split_suffix(p.name)[1]), key=str)
@@ -101,6 +109,8 @@ class Input:
     def _listed(self, manifest: ObjectStoragePath, conn_id: str | None) -> list[ObjectStoragePath]:
         try:
             files = json.loads(manifest.read_bytes())["files"]
+            if self._promised is not None:
+                self._promised += sum(int(f["rows"]) for f in files)
             return [storage.at(f["path"], conn_id) for f in files]
         except (OSError, ValueError, KeyError, TypeError):
             raise SettingsError(f"{manifest} is no manifest of an extract") from None

@@ -40,6 +40,10 @@ class Given:
         """How many there are; a task's arguments are the same in all its tries."""
         return [self._name, len(self._records)]
 
+    def count(self) -> int:
+        """Return how many there are."""
+        return len(self._records)
+
     def rows(self, skip: int = 0) -> Iterator[tuple[int, Mapping[str, Any]]]:
         """Yield ``(position, row)`` from 1, without the first `skip`."""
         for position, record in enumerate(self._records, start=1):

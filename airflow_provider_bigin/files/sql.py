@@ -35,14 +35,26 @@ class Query:
         """Yield ``(position, row)`` from 1, without the first `skip`."""
         yield from islice(enumerate(self._rows(), start=1), skip, None)
 
+    def count(self) -> int:
+        """Ask the database how many rows the query gives."""
+        inner = self._sql.strip().rstrip(";")
+        found = self._hook().get_first(
+            f"select count(*) from ({inner}) counted",  # noqa: S608 - the user's own query
+            self._parameters,
+        )
+        return int(found[0])
+
     def row_key(self, position: int) -> None:
         """Return nothing: only its columns name a row."""
 
-    def _rows(self) -> Iterator[Mapping[str, Any]]:
+    def _hook(self) -> Any:
         hook = BaseHook.get_hook(self._conn_id)
         if not hasattr(hook, "get_conn") or not hasattr(hook, "get_records"):
             raise SettingsError(f"{self._conn_id} is no SQL connection")
-        with closing(hook.get_conn()) as connection:
+        return hook
+
+    def _rows(self) -> Iterator[Mapping[str, Any]]:
+        with closing(self._hook().get_conn()) as connection:
             # PostgreSQL's drivers fetch everything unless the cursor has a name, that is,
             # lives on the server.
             named = "psycopg" in type(connection).__module__

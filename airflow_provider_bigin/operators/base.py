@@ -99,3 +99,10 @@ def map_index_of(context: Context) -> int:
     """Return the index of a mapped task instance, -1 for one that is not mapped."""
     index = getattr(context.get("ti"), "map_index", -1)
     return index if isinstance(index, int) else -1
+
+
+def is_last_try(context: Context) -> bool:
+    """Whether the task has no try left after this one; in doubt it has none."""
+    ti = context.get("ti")
+    tries, most = getattr(ti, "try_number", None), getattr(ti, "max_tries", None)
+    return not (isinstance(tries, int) and isinstance(most, int)) or tries > most

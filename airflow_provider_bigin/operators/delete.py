@@ -11,7 +11,7 @@ from airflow_provider_bigin.operators.load import BiginLoadOperator
 from bigin_client.errors import SettingsError
 
 if TYPE_CHECKING:
-    from airflow_provider_bigin.loading import RowSource
+    from airflow_provider_bigin.files.sources import RowSource
 
 
 class BiginDeleteRecordsOperator(BiginLoadOperator):

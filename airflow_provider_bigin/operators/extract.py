@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.providers.common.compat.sdk import Asset, Context
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 
-from airflow_provider_bigin.operators.base import BiginOperator, map_index_of, run_id_of
+from airflow_provider_bigin.operators.base import (
+    BiginOperator,
+    is_last_try,
+    map_index_of,
+    run_id_of,
+)
 from bigin_client import timestamps
 from bigin_client.errors import SettingsError, WindowError
 
 if TYPE_CHECKING:
     from airflow_provider_bigin.state.stores import Store
-    from airflow_provider_bigin.state.watermarks import Window
+    from airflow_provider_bigin.state.windows import Window
 
 MODES: Final = ("watermark", "window", "full")
 #: Holds the watermarks of all extracts that name no asset and no file. An inlet, not an outlet:
@@ -62,7 +67,8 @@ class BiginExtractToFileOperator(BiginOperator):
     :param include_deleted: Also write the deletions, into files named ``deleted``.
     :param lookback_seconds: Overlap with what was read before.
     :param lag_seconds: Age that a window's end must have before the window is read.
-    :param check_gaps: Fail when an earlier window was not read.
+    :param check_gaps: Fail when an earlier window was not read. One that another run is reading
+        at the moment is no gap, so that a backfill may run several at a time.
     :param cvid: Custom view to read instead of the module (3 credits a page).
     :param pipeline_id: Team Pipeline to read; Pipelines only.
     """
@@ -154,6 +160,7 @@ class BiginExtractToFileOperator(BiginOperator):
             check_gaps=self.check_gaps,
             cvid=self.cvid,
             pipeline_id=self.pipeline_id,
+            last_try=is_last_try(context),
         )
         store = None if self.mode == "full" else self._store(context)
         summary = Extract(self.hook.get_conn(), request, store).run()
@@ -170,7 +177,7 @@ class BiginExtractToFileOperator(BiginOperator):
 
     def _window(self, context: Context) -> Window:
         from airflow_provider_bigin.extracting import EMPTY_WINDOW
-        from airflow_provider_bigin.state.watermarks import Window
+        from airflow_provider_bigin.state.windows import Window
 
         start = self.window_start or context.get("data_interval_start")
         end = self.window_end or context.get("data_interval_end")

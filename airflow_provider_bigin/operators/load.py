@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from airflow.providers.common.compat.sdk import Context
 from airflow_provider_bigin.operators.base import BiginOperator, map_index_of, run_id_of
 
 if TYPE_CHECKING:
-    from airflow_provider_bigin.loading import RowSource
+    from airflow_provider_bigin.files.sources import RowSource
     from airflow_provider_bigin.state.stores import Store
 
 
@@ -24,7 +25,10 @@ class BiginLoadOperator(BiginOperator):
     refusals too.
 
     :param module: API name or alias.
-    :param mode: ``upsert``, ``insert``, ``update`` or ``delete``.
+    :param mode: ``upsert``, ``insert``, ``update``, ``delete``, or ``mirror``: upsert, then
+        delete the records of ``options={"mirror_scope": …}`` that the input does not have. That
+        needs an input whose number of rows is known: from an extract's manifest, from the
+        database, or from ``expected_rows``.
     :param match_on: Field, or fields, that find the existing record. Default: the rows' ``id``,
         else the one unique field among the columns.
     :param fields: Column → field; other columns are bound by name.
@@ -35,6 +39,8 @@ class BiginLoadOperator(BiginOperator):
         done.
     :param plan_path: See ``dry_run``.
     :param outcomes_path: What became of each row, JSON lines.
+    :param before_path: What updated or deleted records held before, JSON lines.
+    :param expected_rows: Rows that the whole input has; for mode ``mirror``.
     :param journal_path: File on a local disk of the worker that remembers, over all runs, which
         rows mode ``insert`` has inserted; default: the load engine's own place there. Rows are
         named by ``options={"row_key": …}``, or by their place in the file.
@@ -57,6 +63,8 @@ class BiginLoadOperator(BiginOperator):
         "max_rejects",
         "plan_path",
         "outcomes_path",
+        "before_path",
+        "expected_rows",
         "journal_path",
         "checkpoint_path",
         "options",
@@ -78,6 +86,8 @@ class BiginLoadOperator(BiginOperator):
         dry_run: bool = False,
         plan_path: str | None = None,
         outcomes_path: str | None = None,
+        before_path: str | None = None,
+        expected_rows: int | None = None,
         journal_path: str | None = None,
         checkpoint: bool = True,
         checkpoint_path: str | None = None,
@@ -98,6 +108,8 @@ class BiginLoadOperator(BiginOperator):
         self.is_dry_run = dry_run
         self.plan_path = plan_path
         self.outcomes_path = outcomes_path
+        self.before_path = before_path
+        self.expected_rows = expected_rows
         self.journal_path = journal_path
         self.storage_conn_id = storage_conn_id
         self.checkpoint = checkpoint
@@ -105,9 +117,9 @@ class BiginLoadOperator(BiginOperator):
         self.run_workflows = run_workflows
         self.options = options
 
+    @abstractmethod
     def source(self, context: Context) -> RowSource:
         """Return the input."""
-        raise NotImplementedError
 
     def perform(self, context: Context) -> dict[str, Any]:
         """Load; returns the summary (rows, outcomes, rejects_by_code, …)."""
@@ -135,10 +147,12 @@ class BiginLoadOperator(BiginOperator):
                 max_rejects=self.max_rejects,
                 plan_path=self.plan_path,
                 outcomes_path=self.outcomes_path,
+                before_path=self.before_path,
                 journal_path=self.journal_path,
                 dry_run=self.is_dry_run,
                 keep_ids=self.keep_ids,
                 storage_conn_id=self.storage_conn_id,
+                expected_rows=self.expected_rows,
             ),
             stream=f"{self.dag_id}.{self.task_id}",
             store=self._store(context),

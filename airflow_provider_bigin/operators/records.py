@@ -14,7 +14,7 @@ from airflow_provider_bigin.operators.load import BiginLoadOperator
 from bigin_client.errors import NotFoundError, SettingsError
 
 if TYPE_CHECKING:
-    from airflow_provider_bigin.loading import RowSource
+    from airflow_provider_bigin.files.sources import RowSource
 
 #: Records that may go through XCom or a task's arguments.
 MAX_XCOM_RECORDS: Final = 100
@@ -70,8 +70,8 @@ class BiginSearchOperator(BiginOperator):
 
     :param module: API name or alias.
     :param criteria: ``(Field:operator:value)``, joined by ``and`` / ``or``.
-    :param email_address: Looked for in all e-mail fields. (``email`` is Airflow's own argument:
-        who is told when the task fails.)
+    :param email_address: Looked for in all e-mail fields. ``email``, which is Airflow's own
+        argument (who is told when the task fails), is taken for it if nothing else is given.
     :param phone: Looked for in all phone fields.
     :param word: Two characters or more.
     :param limit: Most records to return.
@@ -121,7 +121,7 @@ class BiginSearchOperator(BiginOperator):
         found = self.hook.search(
             self.module,
             criteria=self.criteria,
-            email=self.email_address,
+            email=self._email_address(),
             phone=self.phone,
             word=self.word,
         )
@@ -131,6 +131,14 @@ class BiginSearchOperator(BiginOperator):
         if not records and self.fail_if_empty:
             raise NotFoundError(f"No record of {self.module} matches")
         return records[: self.limit]
+
+    def _email_address(self) -> str | None:
+        others = (self.criteria, self.email_address, self.phone, self.word)
+        given = getattr(self, "email", None)
+        if any(o is not None for o in others) or not isinstance(given, str):
+            return self.email_address
+        self.log.warning("email is what is searched for; better name it email_address")
+        return given
 
 
 class _BiginWriteOperator(BiginLoadOperator):

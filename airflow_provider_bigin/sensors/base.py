@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow.providers.common.compat.sdk import (
     AirflowSensorTimeout,
@@ -25,7 +25,6 @@ from bigin_client.errors import BiginError
 
 if TYPE_CHECKING:
     from airflow_provider_bigin.triggers.base import BiginPollTrigger
-    from airflow_provider_bigin.waiting import Look
     from bigin_client import BiginClient
 
 #: Seconds by which Airflow's own end of a deferral lies behind the trigger's.
@@ -43,6 +42,10 @@ class BiginSensor(BaseSensorOperator):
     """
 
     template_fields: Sequence[str] = ("bigin_conn_id", "connection_id")
+    #: What waits when the sensor is deferred, and looks for the same when it is not.
+    trigger_type: ClassVar[type[BiginPollTrigger]]
+    #: Arguments that say what to look for; the trigger has them too.
+    look_names: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -63,13 +66,13 @@ class BiginSensor(BaseSensorOperator):
         self.max_consecutive_failures = max_consecutive_failures
         self._failures = 0
 
-    @abstractmethod
-    def look(self) -> Look:
-        """Return what to look for."""
+    def wanted(self) -> dict[str, Any]:
+        """Return what to look for, as the trigger takes it; the arguments are rendered by now."""
+        return {n: getattr(self, n) for n in self.look_names}
 
-    @abstractmethod
     def trigger(self, **kwargs: Any) -> BiginPollTrigger:
-        """Return the trigger that looks for the same."""
+        """Return the trigger that waits for it."""
+        return self.trigger_type(**self.wanted(), **kwargs)
 
     @abstractmethod
     def result(self, found: dict[str, Any]) -> Any:
@@ -84,7 +87,7 @@ class BiginSensor(BaseSensorOperator):
     def poke(self, context: Context) -> bool | PokeReturnValue:
         """Look once."""
         try:
-            found = self.look().once(self._client)
+            found = self.trigger().look().once(self._client)
         except TRANSIENT as error:
             self._note_failure(context, error)
             return False

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_bigin.sensors.base import BiginSensor
 from airflow_provider_bigin.triggers.changes import BiginRecordsChangedTrigger
-
-if TYPE_CHECKING:
-    from airflow_provider_bigin.waiting import Look
 
 
 class BiginRecordsChangedSensor(BiginSensor):
@@ -23,6 +20,8 @@ class BiginRecordsChangedSensor(BiginSensor):
     See `BiginSensor` for the other parameters.
     """
 
+    trigger_type = BiginRecordsChangedTrigger
+    look_names = ("module", "since")
     template_fields: Sequence[str] = (*BiginSensor.template_fields, "module", "since")
 
     def __init__(self, *, module: str, since: str | None = None, **kwargs: Any) -> None:
@@ -30,13 +29,9 @@ class BiginRecordsChangedSensor(BiginSensor):
         self.module = module
         self.since = since
 
-    def look(self) -> Look:
-        """Return what to look for."""
-        return self.trigger().look()
-
-    def trigger(self, **kwargs: Any) -> BiginRecordsChangedTrigger:
-        """Return the trigger that looks for the same."""
-        return BiginRecordsChangedTrigger(module=self.module, since=self.since, once=True, **kwargs)
+    def wanted(self) -> dict[str, Any]:
+        """Return what to look for: one change is enough."""
+        return {**super().wanted(), "once": True}
 
     def result(self, found: dict[str, Any]) -> str:
         """Return the newest time."""

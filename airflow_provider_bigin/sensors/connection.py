@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_bigin.sensors.base import BiginSensor
 from airflow_provider_bigin.triggers.connection import MatonConnectionTrigger
-
-if TYPE_CHECKING:
-    from airflow_provider_bigin.waiting import Look
 
 
 class MatonConnectionActiveSensor(BiginSensor):
@@ -22,16 +19,14 @@ class MatonConnectionActiveSensor(BiginSensor):
     See `BiginSensor` for the other parameters.
     """
 
+    trigger_type = MatonConnectionTrigger
+
     def __init__(self, *, connection_id: str, **kwargs: Any) -> None:
         super().__init__(connection_id=connection_id, **kwargs)
 
-    def look(self) -> Look:
+    def wanted(self) -> dict[str, Any]:
         """Return what to look for."""
-        return self.trigger().look()
-
-    def trigger(self, **kwargs: Any) -> MatonConnectionTrigger:
-        """Return the trigger that looks for the same."""
-        return MatonConnectionTrigger(awaited_id=str(self.connection_id), **kwargs)
+        return {"awaited_id": str(self.connection_id)}
 
     def result(self, found: dict[str, Any]) -> str:
         """Return the id."""

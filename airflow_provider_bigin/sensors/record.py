@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_bigin.sensors.base import BiginSensor
 from airflow_provider_bigin.triggers.record import BiginRecordTrigger
-
-if TYPE_CHECKING:
-    from airflow_provider_bigin.waiting import Look
 
 
 class BiginRecordSensor(BiginSensor):
@@ -26,6 +23,8 @@ class BiginRecordSensor(BiginSensor):
     See `BiginSensor` for the other parameters.
     """
 
+    trigger_type = BiginRecordTrigger
+    look_names = ("module", "criteria", "record_id", "min_count", "max_xcom_records")
     template_fields: Sequence[str] = (
         *BiginSensor.template_fields,
         "module",
@@ -49,21 +48,6 @@ class BiginRecordSensor(BiginSensor):
         self.record_id = record_id
         self.min_count = min_count
         self.max_xcom_records = max_xcom_records
-
-    def look(self) -> Look:
-        """Return what to look for."""
-        return self.trigger().look()
-
-    def trigger(self, **kwargs: Any) -> BiginRecordTrigger:
-        """Return the trigger that looks for the same."""
-        return BiginRecordTrigger(
-            module=self.module,
-            criteria=self.criteria,
-            record_id=self.record_id,
-            min_count=self.min_count,
-            max_ids=self.max_xcom_records,
-            **kwargs,
-        )
 
     def result(self, found: dict[str, Any]) -> list[str]:
         """Return the ids."""

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from airflow.providers.common.compat.connection import get_async_connection
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_bigin.waiting import Look
 from bigin_client.errors import BiginError, RateLimitedError, ServiceError
 
 if TYPE_CHECKING:
-    from airflow_provider_bigin.waiting import Look
     from bigin_client import BiginClient
 
 T = TypeVar("T")
@@ -94,7 +94,11 @@ class BiginPollTrigger(BaseTrigger):
     :param deadline: When to give up, in seconds since 1970; None: never.
     :param max_consecutive_failures: Transient errors in a row that are put up with; None: any
         number, and other errors too.
+    :param wanted: What to look for: the attributes of the class's `look_type`.
     """
+
+    #: A dataclass whose values JSON can hold.
+    look_type: ClassVar[type[Look]]
 
     def __init__(
         self,
@@ -104,6 +108,7 @@ class BiginPollTrigger(BaseTrigger):
         poll_interval: float = 60.0,
         deadline: float | None = None,
         max_consecutive_failures: int | None = 10,
+        **wanted: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.bigin_conn_id = bigin_conn_id
@@ -111,6 +116,7 @@ class BiginPollTrigger(BaseTrigger):
         self.poll_interval = poll_interval
         self.deadline = deadline
         self.max_consecutive_failures = max_consecutive_failures
+        self._look = self.look_type(**wanted)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments; no secrets, they are kept in the database."""
@@ -123,17 +129,13 @@ class BiginPollTrigger(BaseTrigger):
                 "poll_interval": self.poll_interval,
                 "deadline": self.deadline,
                 "max_consecutive_failures": self.max_consecutive_failures,
-                **self.wanted(),
+                **asdict(self._look),  # type: ignore[call-overload] # a dataclass, see look_type
             },
         )
 
-    @abstractmethod
-    def wanted(self) -> dict[str, Any]:
-        """Return the arguments that say what to look for."""
-
-    @abstractmethod
     def look(self) -> Look:
         """Return what to look for."""
+        return self._look
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look until it is there, time is up, or it cannot come any more."""

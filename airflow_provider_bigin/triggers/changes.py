@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast
 
 from airflow.providers.common.compat.triggers import BaseEventTrigger
 from airflow.triggers.base import TriggerEvent
@@ -16,9 +16,7 @@ from airflow_provider_bigin.triggers.base import (
     Poller,
     event_of,
 )
-
-if TYPE_CHECKING:
-    from airflow_provider_bigin.waiting import Look
+from airflow_provider_bigin.waiting import ChangeLook, newest_change
 
 
 class BiginRecordsChangedTrigger(BiginPollTrigger, BaseEventTrigger):
@@ -53,25 +51,22 @@ class BiginRecordsChangedTrigger(BiginPollTrigger, BaseEventTrigger):
     ``poll_interval`` of 60 s takes 1,440 a day.
     """
 
-    def __init__(
-        self, *, module: str, since: str | None = None, once: bool = False, **kwargs: Any
-    ) -> None:
+    look_type = ChangeLook
+
+    def __init__(self, *, once: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         # BaseTrigger, which has no cooperative __init__, may leave this to its subclass.
         self.asset_state_store = None
-        self.module = module
-        self.since = since
         self.once = once
 
-    def wanted(self) -> dict[str, Any]:
-        """Return the arguments that say what to look for."""
-        return {"module": self.module, "since": self.since, "once": self.once}
+    @property
+    def _wanted(self) -> ChangeLook:
+        return cast("ChangeLook", self._look)
 
-    def look(self) -> Look:
-        """Return what to look for."""
-        from airflow_provider_bigin.waiting import ChangeLook
-
-        return ChangeLook(self.module, self.since)
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class path and the arguments."""
+        path, arguments = super().serialize()
+        return path, {**arguments, "once": self.once}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield one event, or one at each change."""
@@ -86,7 +81,7 @@ class BiginRecordsChangedTrigger(BiginPollTrigger, BaseEventTrigger):
             poller.close()
 
     async def _watch(self, poller: Poller) -> AsyncIterator[TriggerEvent]:
-        seen = await self._remembered() or self.since
+        seen = await self._remembered() or self._wanted.since
         failures = 0
         while True:
             try:
@@ -105,7 +100,7 @@ class BiginRecordsChangedTrigger(BiginPollTrigger, BaseEventTrigger):
                         yield event_of(
                             {
                                 "status": SUCCESS,
-                                "module": self.module,
+                                "module": self._wanted.module,
                                 "since": seen,
                                 "latest": latest,
                             }
@@ -118,18 +113,17 @@ class BiginRecordsChangedTrigger(BiginPollTrigger, BaseEventTrigger):
         client = await poller.client()
 
         def look() -> str | None:
-            from airflow_provider_bigin.waiting import newest_change
             from bigin_client import timestamps
 
             since = None if seen is None else timestamps.normalise(seen)
             # An empty module: whatever comes will be new.
-            return newest_change(client, self.module, since) or timestamps.from_seconds(0)
+            return newest_change(client, self._wanted.module, since) or timestamps.from_seconds(0)
 
         return await poller.call(look)
 
     @property
     def _key(self) -> str:
-        return f"{self.bigin_conn_id}/{self.connection_id or ''}/{self.module}/seen"
+        return f"{self.bigin_conn_id}/{self.connection_id or ''}/{self._wanted.module}/seen"
 
     async def _remembered(self) -> str | None:
         if self.asset_state_store is None:

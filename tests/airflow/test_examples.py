@@ -35,7 +35,7 @@ def test_examples_are_explained_paced_and_pinned(bag):
 
 
 def test_extract_mapped_over_modules(bag, bigin_default, tmp_path):
-    run = bag.dags["example_bigin_extract_watermark"].test(
+    run = bag.dags["example_bigin_extract_watermark_asset"].test(
         run_conf={"folder": str(tmp_path), "modules": ["Contacts", "companies"]}
     )
     assert run.state == "success"
@@ -49,7 +49,7 @@ def test_load_with_rejects(bag, bigin_default, tmp_path):
     source.write_text("\n".join(["mail,first,surname", *rows]))
     before = bigin_default.store.count("Contacts")
     rejects = tmp_path / "rejects.jsonl"
-    run = bag.dags["example_bigin_load_with_rejects"].test(
+    run = bag.dags["example_bigin_load_from_file_with_rejects"].test(
         run_conf={"input": str(source), "rejects": str(rejects)}
     )
     assert run.state == "success"

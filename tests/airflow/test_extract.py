@@ -15,8 +15,9 @@ import pytest
 from airflow_provider_bigin.files.formats import FileForm
 from airflow_provider_bigin.files.output import Output
 from airflow_provider_bigin.operators.extract import BiginExtractToFileOperator
-from bigin_client.errors import NotFoundError, SettingsError, WindowError
-from tests.airflow.conftest import json_lines
+from bigin_client.errors import BiginError, NotFoundError, SettingsError, WindowError
+from bigin_client.testing import BiginSimulator
+from tests.airflow.conftest import connection_json, json_lines
 
 pytestmark = pytest.mark.usefixtures("bigin_default")
 
@@ -103,6 +104,25 @@ def test_a_task_that_dies_before_its_files_are_in_place_reads_them_again(
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
     again = extract(tmp_path).execute(tasks.context("run-1"))
     assert again["rows"] == bigin_default.store.count("Contacts")
+
+
+def test_a_restoration_that_moves_no_time_comes_again(tasks, tmp_path, monkeypatch):
+    """Deleted in one run, restored before the next: only the feed that lost it tells."""
+    with BiginSimulator(
+        seed=7, sizes={"Tasks": 30}, rate_limit=None, restore_moves_modified_time=False
+    ) as sim:
+        monkeypatch.setenv("AIRFLOW_CONN_BIGIN_DEFAULT", connection_json(sim))
+        op = extract(tmp_path, module="Tasks", include_deleted=True)
+        op.execute(tasks.context("run-1"))
+        sim.clock.advance(3600)
+        gone = sim.store.records("Tasks")[0]["id"]
+        sim.store.delete("Tasks", gone)
+        sim.clock.advance(3600)
+        assert op.execute(tasks.context("run-2"))["deleted_rows"] == 1
+        sim.clock.advance(3600)
+        sim.store.restore("Tasks", gone)
+        sim.clock.advance(3600)
+        assert ids(op.execute(tasks.context("run-3"))) == {gone}
 
 
 def test_clearing_a_run_keeps_what_its_files_held_and_does_not_rewind(
@@ -200,20 +220,63 @@ def test_a_window_without_width_says_what_to_do(tasks, tmp_path, interval):
         windows(tmp_path).execute(tasks.context(**given))
 
 
-def test_a_skipped_window_is_an_error_that_names_the_backfill(tasks, tmp_path):
-    def run(day, **arguments):
-        start = datetime(2026, 10, day, tzinfo=timezone.utc)
-        return windows(tmp_path, **arguments).execute(
-            tasks.context(data_interval_start=start, data_interval_end=start + timedelta(days=1))
-        )
+def one_day(tmp_path, tasks, day, **arguments):
+    start = datetime(2026, 10, day, tzinfo=timezone.utc)
+    context = tasks.context(data_interval_start=start, data_interval_end=start + timedelta(days=1))
+    return windows(tmp_path, **arguments).execute(context)
 
-    run(1)
+
+@pytest.fixture
+def pauses(monkeypatch):
+    from bigin_client.transport import Transport
+
+    waited = []
+    monkeypatch.setattr(Transport, "pause", lambda _self, seconds: waited.append(seconds))
+    return waited
+
+
+def test_a_skipped_window_is_an_error_that_names_the_backfill(tasks, tmp_path, pauses):
+    one_day(tmp_path, tasks, 1)
     with pytest.raises(WindowError, match=r"2026-10-02T00:00:00.*2026-10-04.*backfill create"):
-        run(4)
-    run(2)
-    run(3)
-    run(4)
-    run(9, check_gaps=False)
+        one_day(tmp_path, tasks, 4)
+    assert pauses, "it looked twice"
+    for day in (2, 3, 4):
+        one_day(tmp_path, tasks, day)
+    one_day(tmp_path, tasks, 9, check_gaps=False)
+
+
+def test_windows_side_by_side_see_no_false_gap(tasks, tmp_path, monkeypatch, pauses):
+    """A backfill runs several at a time: the third begins while the second is being read."""
+    one_day(tmp_path, tasks, 1)
+    place, meanwhile = Output.place, []
+
+    def third(self, about):
+        if not meanwhile:
+            meanwhile.append(1)
+            one_day(tmp_path, tasks, 3)
+            one_day(tmp_path, tasks, 4)
+        return place(self, about)
+
+    monkeypatch.setattr(Output, "place", third)
+    one_day(tmp_path, tasks, 2)
+    assert meanwhile
+    assert not pauses
+    # What each of them remembered may have been written over by the others: no gap either.
+    for kept in tasks.asset_state.values():
+        for key in [k for k in kept if k.endswith("/windows")]:
+            kept[key]["windows"] = kept[key]["windows"][:1]
+    one_day(tmp_path, tasks, 5)
+
+
+@pytest.mark.usefixtures("pauses")
+def test_a_window_that_failed_for_good_is_a_gap(bigin_default, tasks, tmp_path):
+    one_day(tmp_path, tasks, 1)
+    bigin_default.faults.add("status", match={"operation": "list"}, status=400, times=50)
+    with pytest.raises(BiginError):
+        one_day(tmp_path, tasks, 2)
+    bigin_default.faults.clear()
+    with pytest.raises(WindowError, match="2026-10-02"):
+        one_day(tmp_path, tasks, 3)
 
 
 def test_a_window_that_reaches_into_the_future_is_refused(tasks, tmp_path):

@@ -93,6 +93,16 @@ def test_search(bigin_default, tasks, capsys):
         search()
 
 
+def test_email_alone_is_what_is_searched_for(bigin_default, tasks):
+    """The word that everyone tries first; with another selector it is Airflow's own."""
+    wanted = new(bigin_default, Email="sole@example.org")
+    bigin_default.clock.advance(60)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        operator = BiginSearchOperator(task_id="t", module="Contacts", email="sole@example.org")
+    assert [r["id"] for r in operator.execute(tasks.context())] == [wanted]
+
+
 def test_the_address_that_airflow_tells_of_failures_is_not_searched_for(tasks):
     """Trap: ``email`` in a DAG's default_args reaches every operator."""
     arguments = {"task_id": "t", "module": "Contacts", "word": "zz", "email": "ops@x.org"}

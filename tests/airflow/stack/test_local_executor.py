@@ -52,7 +52,7 @@ class Stack:
         shutil.copytree(EXAMPLES, dags, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(Path(__file__).parent / "stack_load.py", dags)
         # Unpausing it must not start a scheduled run, which would take the first changes.
-        hourly = dags / "example_bigin_extract_watermark.py"
+        hourly = dags / "example_bigin_extract_watermark_asset.py"
         hourly.write_text(hourly.read_text().replace('schedule="@hourly"', "schedule=None"))
         connection = {
             "conn_type": "bigin",
@@ -165,23 +165,28 @@ def stack(tmp_path_factory):
 def test_a_mapped_extract_by_rest(stack):
     out = stack.folder / "lake"
     run = stack.trigger(
-        "example_bigin_extract_watermark", folder=str(out), modules=["Accounts", "Contacts"]
+        "example_bigin_extract_watermark_asset", folder=str(out), modules=["Accounts", "Contacts"]
     )
-    assert stack.finished("example_bigin_extract_watermark", run) == "success"
-    mapped = [t for t in stack.tasks("example_bigin_extract_watermark", run) if t["map_index"] >= 0]
+    assert stack.finished("example_bigin_extract_watermark_asset", run) == "success"
+    mapped = [
+        t for t in stack.tasks("example_bigin_extract_watermark_asset", run) if t["map_index"] >= 0
+    ]
     assert {t["rendered_map_index"] for t in mapped} == {"Accounts", "Contacts"}
     files = list(out.glob("module=Contacts/run=*/part-*.jsonl"))
     assert sum(len(json_lines(f)) for f in files) == CONTACTS
     links = stack.ask(
-        "GET", f"dags/example_bigin_extract_watermark/dagRuns/{run}/taskInstances/extract/links",
+        "GET",
+        f"dags/example_bigin_extract_watermark_asset/dagRuns/{run}/taskInstances/extract/links",
         params={"map_index": 0},
-    )  # fmt: skip
+    )
     assert links["extra_links"]["Bigin"].startswith("https://")
-    again = stack.trigger("example_bigin_extract_watermark", folder=str(out), modules=["Contacts"])
-    assert stack.finished("example_bigin_extract_watermark", again) == "success"
+    again = stack.trigger(
+        "example_bigin_extract_watermark_asset", folder=str(out), modules=["Contacts"]
+    )
+    assert stack.finished("example_bigin_extract_watermark_asset", again) == "success"
     summary = stack.ask(
         "GET",
-        f"dags/example_bigin_extract_watermark/dagRuns/{again}/taskInstances/extract"
+        f"dags/example_bigin_extract_watermark_asset/dagRuns/{again}/taskInstances/extract"
         "/xcomEntries/return_value",
         params={"map_index": 0, "deserialize": "true"},
     )["value"]

@@ -14,7 +14,7 @@ from airflow.sdk import DAG, Param, task
 from airflow_provider_bigin.operators.load import BiginLoadFromFileOperator
 
 with DAG(
-    dag_id="example_bigin_load_with_rejects",
+    dag_id="example_bigin_load_from_file_with_rejects",
     schedule=None,
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
     catchup=False,

@@ -14,7 +14,7 @@ from airflow_provider_bigin.operators.extract import BiginExtractToFileOperator
 from airflow_provider_bigin.operators.modules import BiginListModulesOperator
 
 with DAG(
-    dag_id="example_bigin_extract_watermark",
+    dag_id="example_bigin_extract_watermark_asset",
     schedule="@hourly",
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
     catchup=False,
