@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from bigin_client.concurrency import looks
 from bigin_client.errors import PagingError, RequestError, ServiceError
 from bigin_client.transport import Transport
 
@@ -161,19 +162,18 @@ class Bulk:
         Raises:
             ServiceError: It failed, or the time ran out.
         """
-        deadline = self._clock() + timeout
-        while True:
+        state = ""
+        for _ in looks(timeout, poll_interval, clock=self._clock, pause=self._transport.pause):
             job = self.status(job_id)
-            if job.state == _DONE:
+            state = job.state
+            if state == _DONE:
                 return job
-            if job.state in _FAILED:
-                raise ServiceError(f"Bulk read {job_id}: the service says {job.state}")
-            if self._clock() + poll_interval > deadline:
-                raise ServiceError(
-                    f"Bulk read {job_id} is still {job.state} after {timeout:g} s",
-                    hint="Ask for its status later: results are kept for a day.",
-                )
-            self._transport.pause(poll_interval)
+            if state in _FAILED:
+                raise ServiceError(f"Bulk read {job_id}: the service says {state}")
+        raise ServiceError(
+            f"Bulk read {job_id} is still {state} after {timeout:g} s",
+            hint="Ask for its status later: results are kept for a day.",
+        )
 
     def rows(self, job_id: str) -> Iterator[dict[str, str]]:
         """Yield the result's rows, CSV text by column; empty values are ``""``.

@@ -303,8 +303,9 @@ class BiginClient:
         """
         start = moment(since, "since")
         # If-Modified-Since is not sent: misread by hours it would hide deletions (11.14).
-        for page in self.records.deleted(self.metadata.module(module).api_name):
-            for tombstone in page:
+        api_name = self.metadata.module(module).api_name
+        for _reply, tombstones in self.records.deleted_pages(api_name):
+            for tombstone in tombstones:
                 if start is None or timestamps.parse(tombstone["deleted_time"]) >= start:
                     yield tombstone
 

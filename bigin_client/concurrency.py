@@ -1,8 +1,9 @@
-"""Places for simultaneous requests."""
+"""Places for simultaneous requests, and looks in intervals."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterator
 
 
 class Gate:
@@ -32,3 +33,25 @@ class Gate:
         """Let everybody who waits see the stop."""
         with self._changed:
             self._changed.notify_all()
+
+
+def looks(
+    timeout: float,
+    interval: float,
+    *,
+    clock: Callable[[], float],
+    pause: Callable[[float], None],
+) -> Iterator[None]:
+    """Yield at once, and then after each interval, as long as the next one ends in time.
+
+    Args:
+        timeout: Seconds, from the first look on.
+        interval: Seconds between two looks.
+        clock: Monotonic seconds.
+        pause: Waits so many seconds.
+    """
+    deadline = clock() + timeout
+    yield
+    while clock() + interval <= deadline:
+        pause(interval)
+        yield

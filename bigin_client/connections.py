@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, cast
 
+from bigin_client.concurrency import looks
 from bigin_client.errors import (
     ConnectionUnavailableError,
     NotFoundError,
@@ -109,8 +110,8 @@ class Connections:
         Raises:
             ConnectionUnavailableError: It failed, or the time ran out.
         """
-        deadline = self._clock() + timeout
-        while True:
+        status = None
+        for _ in looks(timeout, poll_interval, clock=self._clock, pause=self._transport.pause):
             info = self.get(connection_id)
             status = info.get("status")
             if status == ACTIVE:
@@ -118,12 +119,8 @@ class Connections:
             if status == FAILED:
                 msg = f"Connection {connection_id} is FAILED"
                 raise ConnectionUnavailableError(msg, hint=REAUTHORISE)
-            if self._clock() + poll_interval > deadline:
-                msg = f"Connection {connection_id} is still {status} after {timeout:g} s"
-                raise ConnectionUnavailableError(
-                    msg, hint="Open its link in a browser and authorise it."
-                )
-            self._transport.pause(poll_interval)
+        msg = f"Connection {connection_id} is still {status} after {timeout:g} s"
+        raise ConnectionUnavailableError(msg, hint="Open its link in a browser and authorise it.")
 
     def resolve(self) -> str:
         """Return the id of the one ACTIVE zoho-bigin connection.

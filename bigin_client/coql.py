@@ -12,11 +12,12 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final, TypeAlias
 
 from bigin_client import timestamps
+from bigin_client.joined import Joinable
 
 Value: TypeAlias = "str | bool | int | float | Decimal | dt.date | dt.datetime"
 
@@ -28,28 +29,12 @@ MAX_CONDITIONS: Final = 25
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*){0,2}")
 
 
-@dataclass(frozen=True)
-class Condition:
+class Condition(Joinable):
     """A condition after WHERE, or several joined."""
 
-    text: str = field(repr=False)  # values are data: they must not get into a log
-    conditions: int = 1
-
-    def __str__(self) -> str:
-        return self.text
-
-    def __and__(self, other: Condition) -> Condition:
-        return self._join("and", other)
-
-    def __or__(self, other: Condition) -> Condition:
-        return self._join("or", other)
-
-    def _join(self, word: str, other: Condition) -> Condition:
-        total = self.conditions + other.conditions
-        if total > MAX_CONDITIONS:
-            msg = f"a query holds at most {MAX_CONDITIONS} conditions, not {total}"
-            raise ValueError(msg)
-        return Condition(f"({self.text} {word} {other.text})", total)
+    holder = "query"
+    most = MAX_CONDITIONS
+    space = " "
 
 
 @dataclass(frozen=True)

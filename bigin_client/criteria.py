@@ -10,7 +10,6 @@ loose ([rec]): check what comes back.
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 import re
 from collections.abc import Iterable
@@ -19,6 +18,7 @@ from decimal import Decimal
 from typing import Final, TypeAlias
 
 from bigin_client import timestamps
+from bigin_client.joined import Joinable
 
 Value: TypeAlias = "str | bool | int | float | Decimal | dt.date | dt.datetime"
 
@@ -28,33 +28,11 @@ _ESCAPED: Final = re.compile(r"([(),\\])")
 _NAME: Final = re.compile(r"\$?[A-Za-z][A-Za-z0-9_.$]*")
 
 
-@dataclass(frozen=True)
-class Criteria:
-    """A condition, or several joined by ``and`` / ``or``.
+class Criteria(Joinable):
+    """A condition of a search, or several joined by ``and`` / ``or``."""
 
-    Attributes:
-        text: As the service reads it.
-        conditions: How many it holds.
-    """
-
-    text: str = dataclasses.field(repr=False)  # values are data: they must not get into a log
-    conditions: int = 1
-
-    def __str__(self) -> str:
-        return self.text
-
-    def __and__(self, other: Criteria) -> Criteria:
-        return self._join("and", other)
-
-    def __or__(self, other: Criteria) -> Criteria:
-        return self._join("or", other)
-
-    def _join(self, word: str, other: Criteria) -> Criteria:
-        total = self.conditions + other.conditions
-        if total > MAX_CONDITIONS:
-            msg = f"a search holds at most {MAX_CONDITIONS} conditions, not {total}"
-            raise ValueError(msg)
-        return Criteria(f"({self.text}{word}{other.text})", total)
+    holder = "search"
+    most = MAX_CONDITIONS
 
 
 @dataclass(frozen=True)

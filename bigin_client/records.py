@@ -176,6 +176,15 @@ class Records:
         self._transport = transport
         self._metadata = metadata
 
+    @property
+    def max_concurrency(self) -> int:
+        """How many requests may be under way at once."""
+        return self._transport.settings.max_concurrency
+
+    def pause(self, seconds: float) -> None:
+        """Wait; a stop ends the wait with `CancelledError`."""
+        self._transport.pause(seconds)
+
     # -- lists -----------------------------------------------------------------------------
 
     def fetch(self, query: ListQuery, token: str | None = None, *, decode: bool = False) -> Reply:
@@ -362,16 +371,8 @@ class Records:
 
     # -- deletions -------------------------------------------------------------------------
 
-    def deleted(
-        self, module: str, since: datetime | None = None, kind: str = "all"
-    ) -> Iterator[list[Tombstone]]:
-        """Yield pages of the deleted feed, as the service orders them; see `deleted_pages`."""
-        for _reply, tombstones in self.deleted_pages(module, since, kind):
-            if tombstones:
-                yield tombstones
-
     def deleted_pages(
-        self, module: str, since: datetime | None = None, kind: str = "all"
+        self, module: str, since: datetime | None = None
     ) -> Iterator[tuple[Reply, list[Tombstone]]]:
         """Yield the replies of the deleted feed and what they hold; an empty feed has one.
 
@@ -379,7 +380,6 @@ class Records:
             module: One of `metadata.WITH_DELETED_FEED`.
             since: Sent as If-Modified-Since. Whether the service heeds it is not known
                 (bigin-api.md 11.14), so older tombstones may come too.
-            kind: ``all``, ``recycle`` or ``permanent``.
 
         Raises:
             PagingError: The feed repeats itself.
@@ -393,7 +393,7 @@ class Records:
             reply = self._transport.bigin(
                 "GET",
                 f"{module}/deleted",
-                params={"type": kind, "page": page, "per_page": PAGE_SIZE},
+                params={"type": "all", "page": page, "per_page": PAGE_SIZE},
                 headers=headers,
                 module=module,
             )

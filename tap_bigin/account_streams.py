@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -66,9 +67,9 @@ class AccountStream(BiginStream):
             yield row
         self._tap.read_account(self.name, count)
 
+    @abstractmethod
     def raw_rows(self) -> Iterable[dict[str, Any]]:
         """Yield the objects as the service sends them."""
-        raise NotImplementedError
 
 
 class UsersStream(AccountStream):

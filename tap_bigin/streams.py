@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from collections.abc import Generator, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -77,13 +78,13 @@ class BiginStream(Stream):
         except BiginError as error:
             self._tap.failed(self.name, error)
 
+    @abstractmethod
     def rows(self) -> Iterable[Record]:
         """Yield the stream's records and keep its state.
 
         Raises:
             BiginError: The stream could not be read.
         """
-        raise NotImplementedError
 
     @override
     def get_batch_config(self, config: Mapping[str, Any]) -> None:

@@ -10,6 +10,8 @@ import os
 import shutil
 import socket
 import tempfile
+from datetime import datetime, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,3 +68,24 @@ def _is_local(host: str) -> bool:
 def root() -> Path:
     """Return the root of the checkout."""
     return Path(__file__).resolve().parent.parent
+
+
+def _plain(value: Any) -> Any:
+    """Return a value in a form that both sides share: times as UTC instants, decimals."""
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, (int, float, Decimal)):
+        return Decimal(str(value))
+    if isinstance(value, str) and len(value) == 25 and value[10] == "T":
+        return datetime.fromisoformat(value).astimezone(timezone.utc).isoformat()
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return value
+
+
+@pytest.fixture
+def same() -> Callable[[Any], Any]:
+    """Return the function that puts both sides' values into one form."""
+    return _plain

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import datetime, timezone
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -77,24 +75,3 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             for marks in [() if name in section else pytest.mark.slow]
         ],
     )
-
-
-def plain(value: Any) -> Any:
-    """Return a value in a form that both sides share: UTC instants, decimals."""
-    if isinstance(value, bool) or value is None:
-        return value
-    if isinstance(value, (int, float, Decimal)):
-        return Decimal(str(value))
-    if isinstance(value, str) and len(value) == 25 and value[10] == "T":
-        return datetime.fromisoformat(value).astimezone(timezone.utc).isoformat()
-    if isinstance(value, dict):
-        return {k: plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(v) for v in value]
-    return value
-
-
-@pytest.fixture
-def same() -> Callable[[Any], Any]:
-    """Return the function that puts both sides' values into one form."""
-    return plain

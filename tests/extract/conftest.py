@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import datetime, timezone
-from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,25 +13,17 @@ from bigin_client import BiginClient, Settings
 from bigin_client.testing import BiginSimulator
 
 
-def plain(value: Any) -> Any:
-    """A value in a form that both sides share: times as UTC instants, numbers as decimals."""
-    if isinstance(value, bool) or value is None:
-        return value
-    if isinstance(value, (int, float, Decimal)):
-        return Decimal(str(value))
-    if isinstance(value, str) and len(value) == 25 and value[10] == "T":
-        return datetime.fromisoformat(value).astimezone(timezone.utc).isoformat()
-    if isinstance(value, dict):
-        return {k: plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(v) for v in value]
-    return value
-
-
 class Copy:
     """A warehouse: what a consumer holds who stores every page and its bookmarks."""
 
-    def __init__(self, sim: BiginSimulator, client: BiginClient, module: str) -> None:
+    def __init__(
+        self,
+        same: Callable[[Any], Any],
+        sim: BiginSimulator,
+        client: BiginClient,
+        module: str,
+    ) -> None:
+        self._same = same
         self.sim, self.client, self.module = sim, client, module
         self.rows: dict[str, dict[str, Any]] = {}
         self.bookmark: str | None = None
@@ -74,15 +65,16 @@ class Copy:
 
     def differences(self) -> list[str]:
         """Where the copy differs from the store, a line each."""
+        same = self._same
         truth = {r["id"]: r for r in self.sim.store.records(self.module)}
         found = [f"missing {i}" for i in truth.keys() - self.rows.keys()]
         found += [f"surplus {i}" for i in self.rows.keys() - truth.keys()]
         for key in truth.keys() & self.rows.keys():
             ours, theirs = self.rows[key], truth[key]
             found += [
-                f"{key}.{name}: {plain(ours[name])!r} for {plain(theirs.get(name))!r}"
+                f"{key}.{name}: {same(ours[name])!r} for {same(theirs.get(name))!r}"
                 for name in ours
-                if name[0] != "$" and plain(ours[name]) != plain(theirs.get(name))
+                if name[0] != "$" and same(ours[name]) != same(theirs.get(name))
             ]
         return found
 
@@ -103,9 +95,9 @@ def account() -> Iterator[Callable[..., Any]]:
 
 
 @pytest.fixture
-def copy_of() -> type[Copy]:
-    """The class `Copy`."""
-    return Copy
+def copy_of(same: Callable[[Any], Any]) -> Callable[..., Copy]:
+    """Make a `Copy` of a simulator's module."""
+    return partial(Copy, same)
 
 
 @pytest.fixture
