@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from bigin_client import coql, extract, timestamps
-from bigin_client.errors import BiginError, PagingError, RequestError
+from bigin_client.account import Account as AboutAccount
+from bigin_client.errors import BiginError, NotFoundError, PagingError, RequestError, ScopeError
 from bigin_client.load.binding import ID
 from bigin_client.metadata import Metadata
 from bigin_client.queries import Queries
@@ -188,6 +189,18 @@ class Account:
             for u in self._records.users("AllUsers")
             if u.get("email") and u.get(ID)
         }
+
+    def pipelines_by_name(self) -> dict[str, list[str]]:
+        """Return name in lower case → ids of the Team Pipelines; none where none can be read."""
+        found: dict[str, list[str]] = {}
+        try:
+            pipelines = AboutAccount(self._transport, self._metadata).pipelines()
+        except (ScopeError, NotFoundError, RequestError) as error:
+            log.warning("The Team Pipelines cannot be read (%s)", error.code or error.status)
+            return found
+        for pipeline in pipelines:
+            found.setdefault(pipeline.name.casefold(), []).append(pipeline.id)
+        return found
 
     def current_user(self) -> str | None:
         """Return the id of the connection's user, None when it cannot be known."""

@@ -192,6 +192,16 @@ class Loader:
         self._clean_up()
 
     @property
+    def fields(self) -> list[Field]:
+        """The module's fields."""
+        return list(self._fields.values())
+
+    @property
+    def waits_for(self) -> set[str]:
+        """Modules whose records the rows refer to by something else than their ids."""
+        return self._lookups.modules
+
+    @property
     def unsettled(self) -> int:
         """Rows taken that have no outcome yet."""
         return self.report.rows - sum(self.report.outcomes.values())

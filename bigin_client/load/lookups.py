@@ -33,59 +33,98 @@ log = logging.getLogger(__name__)
 NOT_FOUND: Final = "LOOKUP_NOT_FOUND"
 PARENT_REJECTED: Final = "PARENT_REJECTED"
 SEVERAL: Final = "SEVERAL_RECORDS_MATCH"
-#: Marks a natural key that is an id of the account that the rows come from.
+#: Marks a natural key that holds ids of the account that the rows come from.
 _SOURCE: Final = "source_id"
-_USERS: Final = frozenset({"ownerlookup", "userlookup"})
+_USERS: Final = frozenset({"ownerlookup", "userlookup", "multiuserlookup"})
+#: Lookups to several records: their values are lists.
+_SEVERAL: Final = frozenset({"multiuserlookup", "multiselectlookup"})
+_RECORDS: Final = frozenset({"lookup", "multi_module_lookup", "multiselectlookup"})
+#: Module and field that name a Team Pipeline: a layout, and so no lookup by its type
+#: (bigin-api.md 1.2).
+_TEAM_PIPELINE: Final = ("Pipelines", "Pipeline")
 
 
 class Parents:
-    """Finds records of one module by one field; shared by all streams of a run.
+    """Finds records of one module by a natural key; shared by all streams of a run.
 
     Args:
         run: Where to read.
         module: API name of the parents' module.
-        match_on: Field that holds their natural key.
+        match_on: Fields that hold their natural key.
 
     Raises:
         SettingsError: The module has no such field.
     """
 
-    def __init__(self, run: LoadRun, module: str, match_on: str) -> None:
-        known = run.metadata.fields(module)
-        name = next((n for n in known if n.casefold() == match_on.casefold()), None)
-        if name is None:
+    def __init__(self, run: LoadRun, module: str, match_on: Sequence[str]) -> None:
+        known = {n.casefold(): f for n, f in run.metadata.fields(module).items()}
+        missing = [n for n in match_on if n.casefold() not in known]
+        if missing:
             raise SettingsError(
-                f"lookups: {module} has no field {match_on}", hint=f"See: bigin fields {module}"
+                f"lookups: {module} has no field {missing[0]}", hint=f"See: bigin fields {module}"
             )
+        fields = [known[n.casefold()] for n in match_on]
         self.module = module
-        self.field = name
-        self._key = MatchKey((name,), known)
-        self._index = Index(self._key, [known[name]])
+        self.fields = tuple(f.api_name for f in fields)
+        self._key = MatchKey(self.fields, {f.api_name: f for f in fields})
+        self._index = Index(self._key, fields)
         self._reading = Reading(run.account, module, self._index, "always")
+        self._account = run.account
         self._asked: set[bytes] = set()
+        self._stale: set[str] = set()
 
     def close(self) -> None:
         """Delete the temporary file."""
         self._index.close()
 
-    def digest(self, value: Any) -> bytes | None:
-        """Return the form in which a key is compared."""
-        return self._key.digest({self.field: value})
+    @property
+    def label(self) -> str:
+        """The key's fields, for messages."""
+        return " and ".join(self.fields)
 
-    def find(self, values: Iterable[Any]) -> dict[bytes, list[str]]:
+    def key_in(self, value: Any) -> dict[str, Any] | None:
+        """Return the natural key in a row's value, None when there is none.
+
+        A text or number is the one field of the key; an object holds its fields, by their API
+        names in any case, or, of a key of one field, the record's ``name``.
+        """
+        if not isinstance(value, dict):
+            return {self.fields[0]: value} if len(self.fields) == 1 else None
+        given = {str(n).casefold(): v for n, v in value.items()}
+        found = {n: given.get(n.casefold()) for n in self.fields}
+        if len(found) == 1 and is_blank(found[self.fields[0]]):
+            found[self.fields[0]] = given.get("name")
+        return None if any(is_blank(v) for v in found.values()) else found
+
+    def digest(self, key: Mapping[str, Any]) -> bytes | None:
+        """Return the form in which a key is compared."""
+        return self._key.digest(key)
+
+    def find(self, keys: Iterable[Mapping[str, Any]]) -> dict[bytes, list[str]]:
         """Return the ids of the records with these keys."""
-        wanted = {d: v for v in values if (d := self.digest(v)) is not None}
-        new = [Row(0, {}, body={self.field: v}) for d, v in wanted.items() if d not in self._asked]
+        wanted = {d: k for k in keys if (d := self.digest(k)) is not None}
+        new = [Row(0, {}, body=dict(k)) for d, k in wanted.items() if d not in self._asked]
         if new:
             self._reading.read(new)
             self._asked.update(wanted)
+        self._refresh()
         found = self._index.find(wanted)
         return {digest: [k.id for k in known] for digest, known in found.items()}
 
     def note(self, record_id: str, body: Mapping[str, Any]) -> None:
-        """Take in a record that this run has written."""
-        if body.get(self.field) is not None:
+        """Take in a record that this run has written; an empty body means that it deleted it."""
+        if all(n in body for n in self.fields):
             self._index.note_write(record_id, body, self._key.digest(body))
+        elif not body or any(n in body for n in self.fields):
+            self._stale.add(record_id)
+
+    def _refresh(self) -> None:
+        """Read again of what this run wrote what the writes did not tell."""
+        stale, self._stale = self._stale, set()
+        for record_id in stale:
+            self._index.remove(record_id)
+        if stale:
+            self._index.add(self._account.by_ids(self.module, sorted(stale), self.fields))
 
 
 class Lookups:
@@ -116,26 +155,44 @@ class Lookups:
             if field.lookup_module is None:
                 raise SettingsError(f"lookups: {field.api_name} is no lookup to a module")
             module = self._run.metadata.module(field.lookup_module).api_name
-            self._parents[field.api_name] = self._run.parents(module, how.match_on)
+            self._parents[field.api_name] = self._run.parents(module, how.key)
+
+    @property
+    def modules(self) -> set[str]:
+        """Modules whose records are looked up."""
+        found = {p.module for p in self._parents.values()}
+        if self._foreign:
+            found |= {f.lookup_module for f in self._loader.fields if f.lookup_module}
+        return found
 
     def natural_key(self, field: Field, value: Any) -> Any:
         """Return the key to look up, None when the value is to be written as it is."""
-        value = _object(value)
+        value = _from_json(value)
         if field.data_type in _USERS:
-            email = value.get("email") if isinstance(value, dict) else value
-            foreign = self._foreign or field.api_name in self._how
-            by_email = foreign or not isinstance(value, dict)
-            return email if by_email and isinstance(email, str) and "@" in email else None
+            return self._emails(field, value)
+        if (self._loader.module.api_name, field.api_name) == _TEAM_PIPELINE:
+            return self._pipeline_name(value)
         if field.api_name not in self._parents:
-            if not self._foreign or field.lookup_module is None:
+            if not self._foreign or field.data_type not in _RECORDS:
                 return None
-            old = value.get(ID) if isinstance(value, dict) else value
-            return None if is_blank(old) else {_SOURCE: str(old)}
+            ids = [str(i) for i in _parts(field, value, ID) if not is_blank(i)]
+            return {_SOURCE: ids} if ids else None
+        return self._parents[field.api_name].key_in(value)
+
+    def _pipeline_name(self, value: Any) -> str | None:
         if isinstance(value, dict):
-            parents = self._parents[field.api_name]
-            found = value.get(parents.field, value.get("name"))
-            return None if is_blank(found) else found
-        return value
+            known = not is_blank(value.get(ID)) and not self._foreign
+            value = None if known else value.get("name")
+        name = value if isinstance(value, str) and not value.strip().isdigit() else None
+        return None if is_blank(name) else name
+
+    def _emails(self, field: Field, value: Any) -> list[str] | None:
+        foreign = self._foreign or field.api_name in self._how
+        parts = value if isinstance(value, list) else [value]
+        if not foreign and any(isinstance(p, dict) for p in parts):
+            return None
+        found = [e for e in _parts(field, value, "email") if isinstance(e, str) and "@" in e]
+        return found or None
 
     def resolve(self, rows: Sequence[Row], *, final: bool) -> list[tuple[Row, Refusal]]:
         """Put ids into the rows' bodies; returns the rows that are refused for want of one.
@@ -154,6 +211,8 @@ class Lookups:
                 outcomes = self._records(name, parents, waiting, final=final)
             elif field is not None and field.data_type in _USERS:
                 outcomes = self._users(name, waiting)
+            elif name == _TEAM_PIPELINE[1]:
+                outcomes = self._pipelines(name, waiting)
             else:
                 outcomes = self._sources(name, waiting, final=final)
             refused.update({row.number: (row, refusal) for row, refusal in outcomes})
@@ -163,32 +222,60 @@ class Lookups:
         known = self._run.users_by_email()
         refused = []
         for row in rows:
-            email = row.natural_keys.pop(name)
-            found = known.get(email.strip().casefold())
-            if found is not None:
-                row.body[name] = {ID: found}
-            elif self._on_missing(name) != "null":
+            emails = row.natural_keys.pop(name)
+            found = [known.get(email.strip().casefold()) for email in emails]
+            if None in found and self._on_missing(name) != "null":
                 refused.append((row, Refusal(NOT_FOUND, "no user has this e-mail", name)))
+            else:
+                self._bind(row, name, found)
+        return refused
+
+    def _pipelines(self, name: str, rows: Sequence[Row]) -> list[tuple[Row, Refusal]]:
+        known = self._run.pipelines_by_name()
+        refused = []
+        for row in rows:
+            ids = known.get(row.natural_keys.pop(name).strip().casefold(), [])
+            if len(ids) == 1:
+                row.body[name] = {ID: ids[0]}
+            elif ids:
+                reason = f"{len(ids)} Team Pipelines have this name"
+                refused.append((row, Refusal(SEVERAL, reason, name)))
+            else:
+                refused.append((row, Refusal(NOT_FOUND, "no Team Pipeline has this name", name)))
         return refused
 
     def _sources(self, name: str, rows: Sequence[Row], *, final: bool) -> list[tuple[Row, Refusal]]:
-        """Put the new ids in for the other account's."""
+        """Put the new ids in for the other account's; ids are never two modules'."""
         field = self._loader.find_field(name)
-        module = self._run.metadata.module(str(field and field.lookup_module)).api_name
-        self._run.settle_module(module, self._loader)
-        waits = not final and self._run.loads(module, self._loader)
+        module = field.lookup_module if field is not None else None
+        modules = (
+            self._run.modules if module is None else [self._run.metadata.module(module).api_name]
+        )
+        for one in modules:
+            self._run.settle_module(one, self._loader)
+        waits = not final and any(self._run.loads(m, self._loader) for m in modules)
         refused = []
         for row in rows:
-            found = self._run.sources.find(module, row.natural_keys[name][_SOURCE])
-            if found is None and waits:
+            ids = row.natural_keys[name][_SOURCE]
+            found = [self._run.sources.find(modules, i) for i in ids]
+            if None in found and waits:
                 continue
             row.natural_keys.pop(name)
-            if found is not None:
-                row.body[name] = {ID: found}
-            elif self._on_missing(name) != "null":
-                reason = f"the record of {module} that it means was not copied"
-                refused.append((row, Refusal(NOT_FOUND, reason, name)))
+            if None in found and self._on_missing(name) != "null":
+                about = f"the record of {module} that it means" if module else "what it means"
+                refused.append((row, Refusal(NOT_FOUND, f"{about} was not copied", name)))
+            else:
+                self._bind(row, name, found)
         return refused
+
+    def _bind(self, row: Row, name: str, found: Sequence[str | None]) -> None:
+        """Put the ids that were found into a row's body."""
+        field = self._loader.find_field(name)
+        values = [{ID: i} for i in found if i is not None]
+        if field is not None and field.data_type in _SEVERAL:
+            row.body[name] = values
+        elif values:
+            row.body[name] = values[0]
 
     def _records(
         self, name: str, parents: Parents, rows: Sequence[Row], *, final: bool
@@ -211,13 +298,13 @@ class Lookups:
             if len(ids) == 1:
                 row.body[name] = {ID: ids[0]}
             elif ids:
-                reason = f"{len(ids)} records of {parents.module} have this {parents.field}"
+                reason = f"{len(ids)} records of {parents.module} have this {parents.label}"
                 refused.append((row, Refusal(SEVERAL, reason, name)))
             elif (code := self._run.rejected_parent(parents.module, digest)) is not None:
                 reason = f"its record of {parents.module} was refused in this run: {code}"
                 refused.append((row, Refusal(PARENT_REJECTED, reason, name)))
             elif self._on_missing(name) != "null":
-                reason = f"no record of {parents.module} has this {parents.field}"
+                reason = f"no record of {parents.module} has this {parents.label}"
                 refused.append((row, Refusal(NOT_FOUND, reason, name)))
         return refused
 
@@ -228,26 +315,32 @@ class Lookups:
     def _create(self, parents: Parents, rows: Sequence[Row], name: str) -> None:
         """Create the parents that are not there, each once."""
         loader = self._run.hidden_stream(
-            f"{self._loader.stream}.{name}", parents.module, parents.field
+            f"{self._loader.stream}.{name}", parents.module, parents.fields
         )
         keys: dict[bytes | None, Any] = {}
         for row in rows:  # of several spellings of a key, the first is the record's
             keys.setdefault(parents.digest(row.natural_keys[name]), row.natural_keys[name])
         done = []
         for value in keys.values():
-            done += loader.add({parents.field: value})
+            done += loader.add(value)
         done += loader.settle()
         created = sum(1 for o in done if o.outcome is Outcome.CREATED)
         log.info("%s: %d records of %s created for %s", self._loader.stream, created,
                  parents.module, name)  # fmt: skip
 
 
-def _object(value: Any) -> Any:
-    """Return a lookup that came as JSON text (a CSV cell) as an object, all else as it is."""
-    if not (isinstance(value, str) and value.lstrip().startswith("{")):
+def _parts(field: Field, value: Any, name: str) -> list[Any]:
+    """Return the named part of each lookup in a value; one that is no object stands for itself."""
+    parts = value if field.data_type in _SEVERAL and isinstance(value, list) else [value]
+    return [p.get(name) if isinstance(p, dict) else p for p in parts]
+
+
+def _from_json(value: Any) -> Any:
+    """Return a lookup that came as JSON text (a CSV cell) as it was, all else as it is."""
+    if not (isinstance(value, str) and value.lstrip()[:1] in {"{", "["}):
         return value
     try:
         found = msgspec.json.decode(value)
     except msgspec.DecodeError:
         return value
-    return found if isinstance(found, dict) else value
+    return found if isinstance(found, (dict, list)) else value

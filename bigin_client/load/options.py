@@ -34,13 +34,19 @@ class Lookup:
     """How a lookup field finds its record by a natural key.
 
     Attributes:
-        match_on: Field of the other module that holds the key.
+        match_on: Field of the other module that holds the key, or several: then the row's value
+            is an object of them.
         on_missing: What a key without a record does: refuse the row, create the record, or
             leave the field empty.
     """
 
-    match_on: str
+    match_on: str | tuple[str, ...]
     on_missing: OnMissing = "reject"
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The fields of the key."""
+        return (self.match_on,) if isinstance(self.match_on, str) else self.match_on
 
 
 @dataclass(frozen=True)
@@ -165,13 +171,13 @@ def _lookup(name: str, value: object) -> Lookup:
         return value
     if isinstance(value, str):
         return Lookup(value)
-    if isinstance(value, Mapping) and isinstance(value.get("match_on"), (str, list, tuple)):
-        key = value["match_on"]
-        key = key if isinstance(key, str) else (key[0] if len(key) == 1 else "")
-        on_missing = value.get("on_missing", "reject")
-        if key and on_missing in get_args(OnMissing):
-            return Lookup(key, on_missing)
+    if isinstance(value, Mapping):
+        given, on_missing = value.get("match_on"), value.get("on_missing", "reject")
+        names = [given] if isinstance(given, str) else given
+        usable = isinstance(names, (list, tuple)) and all(isinstance(n, str) and n for n in names)
+        if usable and names and on_missing in get_args(OnMissing):
+            return Lookup(tuple(names), on_missing)
     raise SettingsError(
         f'lookups.{name} must look like {{"match_on": "Field", "on_missing": "reject"}}',
-        hint="on_missing is reject, create or null; match_on names one field.",
+        hint="on_missing is reject, create or null; match_on names a field, or several.",
     )

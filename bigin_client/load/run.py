@@ -144,9 +144,10 @@ class LoadRun:
         self.sources = Sources(self)
         self._hidden: dict[str, Loader] = {}
         self._announced: set[str] = set()
-        self._parents: dict[tuple[str, str], Parents] = {}
+        self._parents: dict[tuple[str, tuple[str, ...]], Parents] = {}
         self._rejected_keys: dict[tuple[str, bytes], str] = {}
         self._users: dict[str, str] | None = None
+        self._pipelines: dict[str, list[str]] | None = None
         self._journals: dict[Path, Journal] = {}
         self._given_journal = journal
         self._said_no_journal = False
@@ -191,10 +192,10 @@ class LoadRun:
         self.fail(error, name)
         return entry
 
-    def hidden_stream(self, name: str, module: str, match_on: str) -> Loader:
+    def hidden_stream(self, name: str, module: str, match_on: tuple[str, ...]) -> Loader:
         """Return a loader for records that other rows need; its rows are nobody's input."""
         if name not in self._hidden:
-            options = LoadOptions(match_on=(match_on,))
+            options = LoadOptions(match_on=match_on)
             found = self.metadata.module(module)
             self._hidden[name] = Loader(self, name, found, options, listed=False)
         return self._hidden[name]
@@ -211,6 +212,12 @@ class LoadRun:
             x.module.api_name == module for x in self.loaders.values() if x is not asking
         )
 
+    @property
+    def modules(self) -> list[str]:
+        """The modules that this run loads, those announced included."""
+        loaded = (x.module.api_name for x in self.loaders.values())
+        return sorted({*self._announced, *loaded})
+
     def settle_module(self, module: str, asking: Loader) -> None:
         """Write what other streams have for a module, so that lookups find it."""
         if self._switching:
@@ -223,9 +230,9 @@ class LoadRun:
         finally:
             self._switching = False
 
-    def parents(self, module: str, match_on: str) -> Parents:
+    def parents(self, module: str, match_on: tuple[str, ...]) -> Parents:
         """Return what finds records of a module by a natural key."""
-        name = (module, match_on.casefold())
+        name = (module, tuple(n.casefold() for n in match_on))
         if name not in self._parents:
             self._parents[name] = Parents(self, module, match_on)
         return self._parents[name]
@@ -246,6 +253,12 @@ class LoadRun:
             self._users = self.account.users_by_email()
         return self._users
 
+    def pipelines_by_name(self) -> dict[str, list[str]]:
+        """Return the account's Team Pipelines: name in lower case → ids (2 credits)."""
+        if self._pipelines is None:
+            self._pipelines = self.account.pipelines_by_name()
+        return self._pipelines
+
     # -- books -----------------------------------------------------------------------------
 
     def record(self, loader: Loader, row: Row, outcome: RowOutcome) -> None:
@@ -255,7 +268,7 @@ class LoadRun:
             return
         loader.report.count(outcome)
         if outcome.outcome is Outcome.REJECTED:
-            self._note_rejected(loader, outcome)
+            self._note_rejected(loader, row, outcome)
         if outcome.is_refusal and self._rejects is not None:
             self._rejects.write(
                 Reject(
@@ -319,11 +332,11 @@ class LoadRun:
             )
         self._before.sync()
 
-    def _note_rejected(self, loader: Loader, outcome: RowOutcome) -> None:
+    def _note_rejected(self, loader: Loader, row: Row, outcome: RowOutcome) -> None:
         """Remember the natural key of a refused row: its children are refused for that reason."""
         for parents in self._parents.values():
-            value = (outcome.key or {}).get(parents.field)
-            digest = parents.digest(value) if value is not None else None
+            values = {**(outcome.key or {}), **row.body}
+            digest = parents.digest({n: values.get(n) for n in parents.fields})
             if parents.module == loader.module.api_name and digest is not None:
                 self._rejected_keys[(parents.module, digest)] = outcome.code or "REJECTED"
 
@@ -419,8 +432,20 @@ class LoadRun:
         Their outcomes are returned by the next `Loader.settle`.
         """
         self.settle()
-        for loader in self.loaders.values():
+        for loader in self._parents_first():
             loader.end_input()
+
+    def _parents_first(self) -> list[Loader]:
+        """Return the streams, those that others' rows wait for before these."""
+        rest, found = list(self.loaders.values()), []
+        while rest:
+            waited_for = {
+                x: {y.module.api_name for y in rest if y is not x} & x.waits_for for x in rest
+            }
+            free = next((x for x in rest if not waited_for[x]), rest[0])  # the latter: a circle
+            rest.remove(free)
+            found.append(free)
+        return found
 
     def close(self) -> LoadReport:
         """Settle everything, close the files, write the report and return it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,13 +25,16 @@ class Sources:
         """Note a pair; it is safe after the next `flush`."""
         self._new[module][source_id] = record_id
 
-    def find(self, module: str, source_id: str) -> str | None:
-        """Return the new id of an old one."""
-        found = self._new[module].get(source_id)
-        if found is None:
-            journal = self._run.journal(module, required=True)
-            found = journal.find_source(module, source_id) if journal is not None else None
-        return found
+    def find(self, modules: Iterable[str], source_id: str) -> str | None:
+        """Return the new id of an old one, a record's of one of the modules."""
+        for module in modules:
+            found = self._new[module].get(source_id)
+            if found is None:
+                journal = self._run.journal(module, required=True)
+                found = journal.find_source(module, source_id) if journal is not None else None
+            if found is not None:
+                return found
+        return None
 
     def flush(self) -> None:
         """Write new pairs into the journals."""

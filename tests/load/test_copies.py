@@ -17,8 +17,8 @@ STREAMS = {
     "Contacts": ("Email",),
 }
 
-#: The other account has other users; lookups to several records are not bound anew.
-LEFT_OUT = {"Owner", "Custom_User", "Custom_MultiUser", "Custom_MultiLookup"}
+#: The other account has other users.
+LEFT_OUT = {"Owner", "Custom_User", "Custom_MultiUser"}
 ORDERS = [["Accounts", "Products", "Contacts"], ["Contacts", "Products", "Accounts"]]
 
 
@@ -47,6 +47,17 @@ def copy(source: BiginClient, target: BiginClient, journal: str, order: list[str
         return run.close()
 
 
+def names(store: Any) -> dict[str, str]:
+    """Return id → name of every record that a lookup may mean."""
+    display = {"Accounts": "Account_Name", "Products": "Product_Name", "Contacts": "Last_Name"}
+    return {r["id"]: r[name] for module, name in display.items() for r in store.records(module)}
+
+
+def linked(value: Any, known: dict[str, str]) -> list[str]:
+    links = value if isinstance(value, list) else [value]
+    return [known[link["id"]] for link in links if link]
+
+
 @pytest.mark.parametrize("order", ORDERS, ids=["parents first", "children first"])
 def test_lookups_are_bound_by_the_map_of_ids(accounts, tmp_path, order):
     sim, source, target = accounts
@@ -56,13 +67,13 @@ def test_lookups_are_bound_by_the_map_of_ids(accounts, tmp_path, order):
     assert contacts.outcomes["created"] > 30
     assert contacts.rejects_by_code.keys() <= {"MATCH_KEY_MISSING"}
     there = sim.account(target.transport.connection_id).store
-    names = {r["id"]: r["Account_Name"] for r in there.records("Accounts")}
-    here = {r["id"]: r["Account_Name"] for r in sim.store.records("Accounts")}
+    new, old = names(there), names(sim.store)
     copied = {r["Email"]: r for r in there.records("Contacts")}
     for record in sim.store.records("Contacts"):
         if record["Email"]:
-            link = copied[record["Email"]]["Account_Name"] or {}
-            assert names.get(link.get("id")) == here.get((record["Account_Name"] or {}).get("id"))
+            copied_to = copied[record["Email"]]
+            for field in ("Account_Name", "Custom_Lookup", "Custom_MultiLookup"):
+                assert linked(copied_to[field], new) == linked(record[field], old)
     again = copy(source, target, journal, order)
     for entry in again.streams.values():
         assert not entry.outcomes["created"]

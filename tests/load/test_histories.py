@@ -2,7 +2,9 @@
 
 Whatever was cut, refused, killed, applied late, changed by others or not shown by an index yet:
 each accepted row stands in the store exactly once, each other row has its reason, and the books
-of each run balance. Ten bugs, put in on purpose, are each found.
+of each run balance. In half of the histories requests are held up by random small delays before
+and after they are handled, so that those sent at the same time overtake each other. Ten bugs, put
+in on purpose, are each found.
 """
 
 from __future__ import annotations
@@ -59,6 +61,8 @@ SWITCHES: tuple[dict[str, Any], ...] = (
     {"upsert_mixed_status": 207},
 )
 BLANKS = (None, "", "  ")
+#: Seconds that a request is held up, each with its own chance.
+DELAYS = (0.002, 0.01, 0.04)
 
 
 class History:
@@ -66,6 +70,8 @@ class History:
 
     def __init__(self, seed: int, folder: Path) -> None:
         self.rng = random.Random(seed)
+        #: For what happens in the simulator's threads: their order is not the seed's.
+        self.chance = random.Random(f"chance {seed}")
         self.module, self.match_on, self.owner = self.rng.choice(KINDS)
         self.folder = folder
         self.sim = BiginSimulator(
@@ -73,7 +79,8 @@ class History:
             **self.rng.choice(SWITCHES),
         )  # fmt: skip
         self.compare = self.rng.choice(("auto", "auto", "always"))
-        self.looks_up = self.rng.random() < 0.4
+        self.looks_up = self.rng.random() < 0.5
+        self.is_slow = self.rng.random() < 0.5
 
     def row(self, number: int) -> dict[str, Any]:
         """A row of the table: its key may be blank, differ in case, or be another row's."""
@@ -108,13 +115,21 @@ class History:
 
     def others(self, _request: Any, _sim: Any) -> None:
         """What other people do between two of our requests; never with our keys."""
-        if self.rng.random() < 0.1:
+        if self.chance.random() < 0.1:
             field = {"Contacts": "Last_Name", "Products": "Product_Name"}[self.module]
             self.sim.store.insert(self.module, {field: "theirs"}, by=self.sim.store.users[1].id)
-        if self.rng.random() < 0.05:
+        if self.chance.random() < 0.05:
             foreign = [r for r in self.sim.store.records(self.module) if "theirs" in r.values()]
             if foreign:
                 self.sim.store.delete(self.module, foreign[0]["id"])
+
+    def delays(self) -> None:
+        """Hold requests up, each by itself: before they are handled, and before the reply."""
+        for kind in ("stall", "slow"):
+            for seconds in DELAYS if self.is_slow else ():
+                self.sim.faults.add(
+                    kind, times=None, seconds=seconds, when=lambda _: self.chance.random() < 0.3
+                )  # fmt: skip
 
     def play(self) -> None:
         """Run until a run without trouble ends well, then look at the store."""
@@ -127,6 +142,7 @@ class History:
         rows = [self.row(i) for i in range(self.rng.choice((6, 12)))]
         rows += [{**self.rng.choice(rows)} for _ in range(self.rng.choice((0, 2)))]
         with self.sim:
+            self.delays()
             stop = self.sim.before_request(self.others)
             for _ in range(self.rng.choice((1, 2, 3))):
                 self.trouble(rows)
@@ -135,6 +151,7 @@ class History:
                     rows = [self.later_version(r) for r in rows]
             stop()
             self.sim.faults.clear()
+            self.delays()
             self.sim.apply_late()
             final = self.load(rows, trouble=False)
             self.check(rows, final)
@@ -158,7 +175,7 @@ class History:
         settings = Settings(
             api_key=self.sim.api_key, base_url=self.sim.base_url, requests_per_second=0,
             rate_limit_store="memory", request_timeout=5, max_wait=3 if trouble else 20,
-            max_concurrency=self.rng.choice((1, 3)),
+            max_concurrency=self.rng.choice((1, 2, 3, 5)),
         )  # fmt: skip
         options = LoadOptions(
             mode="upsert" if self.match_on else "insert", match_on=self.match_on,

@@ -95,6 +95,84 @@ def test_owner_by_e_mail(sim, client):
     assert outcomes(client.load("Contacts", rows, lookups=lookups)).get("rejected") is None
 
 
+@pytest.mark.parametrize("on_missing", ["reject", "create"])
+def test_a_natural_key_of_several_fields(sim, client, on_missing):
+    """The row's value is an object of them; neither field alone finds the record."""
+    for city in ("Rome", "Oslo"):
+        sim.store.insert("Accounts", {"Account_Name": "Twin", "Billing_City": city})
+    key = ["Account_Name", "Billing_City"]
+    wanted = [
+        {"account_name": "twin", "billing_city": "OSLO"},
+        {"Account_Name": "Twin", "Billing_City": "Bern"},
+        {"Account_Name": "Twin"},
+        "Twin",
+    ]
+    report = client.load(
+        "Contacts",
+        contacts(wanted),
+        lookups={"Account_Name": {"match_on": key, "on_missing": on_missing}},
+    )
+    refused = {"INVALID_DATA": 2} | ({} if on_missing == "create" else {"LOOKUP_NOT_FOUND": 1})
+    assert report.streams["Contacts"].rejects_by_code == refused
+    cities = {r["id"]: r["Billing_City"] for r in sim.store.records("Accounts")}
+    found = {
+        r["Email"]: cities[r["Account_Name"]["id"]]
+        for r in sim.store.records("Contacts")
+        if (r["Email"] or "").endswith("@load.test")
+    }
+    made = {"n1@load.test": "Bern"} if on_missing == "create" else {}
+    assert found == {"n0@load.test": "Oslo", **made}
+
+
+def test_parents_that_this_run_renames_or_deletes(sim, client):
+    """What a row wrote before is what later rows of other streams find."""
+    for city in ("Rome", "Oslo"):
+        sim.store.insert("Accounts", {"Account_Name": "Twin", "Billing_City": city})
+    twins = [r for r in sim.store.records("Accounts") if r["Account_Name"] == "Twin"]
+    lookups = {"Account_Name": Lookup(("Account_Name", "Billing_City"))}
+    wanted = [{"Account_Name": "Twin", "Billing_City": c} for c in ("Rome", "Oslo", "Bern")]
+    with LoadRun(client) as run:
+        firms = run.stream("firms", "Accounts", LoadOptions(on_delete="delete", allow_cascade=True))
+        people = run.stream("people", "Contacts", LoadOptions(match_on=("Email",), lookups=lookups))
+        people.add(contacts(wanted)[0])
+        people.settle()
+        firms.add({"id": twins[0]["id"], "billing_city": "Bern"})
+        firms.add({"id": twins[1]["id"], "_sdc_deleted_at": "2026-01-01"})
+        for row in contacts(wanted)[1:]:
+            people.add(row)
+        report = run.close()
+    assert outcomes(report, "people") == {"created": 2, "rejected": 1}
+    assert set(linked(sim)) == {"n0@load.test", "n2@load.test"}
+
+
+def test_team_pipeline_by_name(sim, client):
+    """It is a layout, and no lookup by its type (bigin-api.md 1.2)."""
+    layout = sim.store.modules["Pipelines"].layouts[0]
+    sub = layout.sub_pipelines[0]
+    row = {"sub_pipeline": sub.actual, "stage": sub.stages[0]}
+    names = [f" {layout.name.upper()}", {"name": layout.name}, {"id": layout.id}, "No such one"]
+    rows = [{**row, "deal_name": f"Deal {i}", "pipeline": name} for i, name in enumerate(names)]
+    report = client.load("Pipelines", rows, match_on=["Deal_Name"])
+    assert outcomes(report, "Pipelines") == {"created": 3, "rejected": 1}
+    assert report.streams["Pipelines"].rejects_by_code == {"LOOKUP_NOT_FOUND": 1}
+    made = [r for r in sim.store.records("Pipelines") if r["Deal_Name"].startswith("Deal ")]
+    assert {r["Pipeline"]["id"] for r in made} == {layout.id}
+    assert outcomes(client.load("Pipelines", rows[:3], match_on=["Deal_Name"]), "Pipelines") == {
+        "unchanged": 3
+    }
+
+
+def test_several_owners_by_e_mail(sim, client):
+    users = [u.email for u in sim.store.users[:2]]
+    rows = contacts([None, None])
+    rows[0]["custom_multiuser"] = users
+    rows[1]["custom_multiuser"] = [users[0], "nobody@load.test"]
+    report = client.load("Contacts", rows)
+    assert outcomes(report) == {"created": 1, "rejected": 1}
+    found = next(r for r in sim.store.records("Contacts") if r["Email"] == "n0@load.test")
+    assert [u["id"] for u in found["Custom_MultiUser"]] == [u.id for u in sim.store.users[:2]]
+
+
 def test_lookups_that_name_what_is_not_there(client):
     for lookups, message in [
         ({"Nope": {"match_on": "x"}}, "no field Nope"),
@@ -143,3 +221,30 @@ def test_children_wait_for_parents_that_come_later(sim, client, count, tmp_path,
         "PARENT_REJECTED",
         "INVALID_DATA",
     }
+
+
+def test_rows_wait_for_rows_that_wait_until_the_end(sim, client):
+    """A contact is made at the end, without the company that never came; its deal finds it."""
+    sub = sim.store.modules["Pipelines"].layouts[0].sub_pipelines[0]
+    deal = {"deal_name": "Late", "sub_pipeline": sub.actual, "stage": sub.stages[0]}
+    with LoadRun(client) as run:
+        run.announce(["Pipelines", "Contacts", "Accounts"])
+        deals = run.stream(
+            "deals",
+            "Pipelines",
+            LoadOptions(match_on=("Deal_Name",), lookups={"Contact_Name": Lookup("Email")}),
+        )
+        deals.add({**deal, "contact_name": "n0@load.test"})
+        people = run.stream(
+            "people",
+            "Contacts",
+            LoadOptions(
+                match_on=("Email",), lookups={"Account_Name": Lookup("Account_Name", "null")}
+            ),
+        )
+        people.add(contacts(["Never"])[0])
+        report = run.close()
+    assert outcomes(report, "people") == outcomes(report, "deals") == {"created": 1}
+    contact = next(r for r in sim.store.records("Contacts") if r["Email"] == "n0@load.test")
+    made = next(r for r in sim.store.records("Pipelines") if r["Deal_Name"] == "Late")
+    assert made["Contact_Name"]["id"] == contact["id"]
