@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from airflow_provider_bigin.failures import PERMANENT
-from airflow_provider_bigin.files.formats import FileForm
-from airflow_provider_bigin.files.output import Output, Place, safe_name
+from airflow_provider_bigin.files import storage
 from airflow_provider_bigin.state.stores import Store
 from airflow_provider_bigin.state.watermarks import Watermark, Watermarks
 from airflow_provider_bigin.state.windows import Window, Windows, refuse_gap
@@ -23,6 +23,8 @@ from bigin_client import BiginClient, extract, timestamps
 from bigin_client.errors import SettingsError, WindowError
 from bigin_client.extract.start import known_types
 from bigin_client.field_types import FieldType
+from bigin_client.files.formats import FileForm
+from bigin_client.files.output import Output, Place, safe_name
 from bigin_client.records import MODIFIED
 from bigin_client.types import Record
 
@@ -121,7 +123,8 @@ class Extract:
 
     def _run(self) -> dict[str, Any]:
         request = self._request
-        place = Place.choose(request.output_path, request.storage_conn_id, self._partition())
+        at = partial(storage.at, conn_id=request.storage_conn_id)
+        place = Place.choose(request.output_path, self._partition(), at)
         start = self._start(place)
         types = self._types()
         hidden = request.mode == "window" and MODIFIED not in types

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final
 
-from airflow_provider_bigin.files.reading import Line, Unreadable
 from airflow_provider_bigin.files.sources import RowSource
 from airflow_provider_bigin.files.uploads import Uploads
 from airflow_provider_bigin.state.journal import MirroredJournal
@@ -23,6 +22,7 @@ from airflow_provider_bigin.state.progress import Progress
 from airflow_provider_bigin.state.stores import Store
 from bigin_client import BiginClient, timestamps
 from bigin_client.errors import RejectedRecordsError, SettingsError
+from bigin_client.files.reading import Line, Unreadable
 from bigin_client.journal import digest
 from bigin_client.load import Loader, LoadOptions, LoadRun, Outcome, RowOutcome, RunOptions
 from bigin_client.load.binding import Binding

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from airflow_provider_bigin.files.reading import Line
+from bigin_client.files.reading import Line
 
 
 class RowSource(Protocol):

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from typing_extensions import Self
 
-from airflow_provider_bigin.files import storage
+from airflow_provider_bigin.files.storage import at
 from bigin_client import timestamps
+from bigin_client.files.storage import write_whole
 from bigin_client.rejects import is_local
 
 
@@ -58,6 +59,6 @@ class Uploads:
             data = file.read_bytes()[sent:] if file.exists() else b""
             if data:
                 self._part += 1
-                part = storage.at(path.rstrip("/"), self._conn_id)
-                storage.write_whole(part / f"{self._run}-{self._part:05d}.jsonl", data)
+                part = at(path.rstrip("/"), self._conn_id)
+                write_whole(part / f"{self._run}-{self._part:05d}.jsonl", data)
                 self._sent[path] = (file, sent + len(data))

@@ -135,7 +135,7 @@ class BiginExtractToFileOperator(BiginOperator):
     def perform(self, context: Context) -> dict[str, Any]:
         """Extract; returns the summary (rows, paths, window, watermark, …)."""
         from airflow_provider_bigin.extracting import Extract, Request
-        from airflow_provider_bigin.files.formats import FileForm
+        from bigin_client.files.formats import FileForm
 
         if self.mode not in MODES:
             raise SettingsError(f"mode must be one of: {', '.join(MODES)}")

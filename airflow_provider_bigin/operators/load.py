@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import Context
@@ -219,10 +220,11 @@ class BiginLoadFromFileOperator(BiginLoadOperator):
 
     def source(self, context: Context) -> RowSource:  # noqa: ARG002 - others name rows by it
         """Return the files."""
-        from airflow_provider_bigin.files.reading import Input
+        from airflow_provider_bigin.files import storage
+        from bigin_client.files.reading import Input
 
         paths = [self.input_path] if isinstance(self.input_path, str) else list(self.input_path)
-        return Input(paths, self.storage_conn_id, self.format)
+        return Input(paths, self.format, partial(storage.at, conn_id=self.storage_conn_id))
 
 
 class BiginLoadFromSqlOperator(BiginLoadOperator):

@@ -88,11 +88,12 @@ class BiginDescribeModuleOperator(BiginOperator):
 
     def perform(self, context: Context) -> list[dict[str, Any]] | str:  # noqa: ARG002 - Airflow's signature
         """Return the fields (api_name, label, data_type, mandatory, writable, …) or the path."""
-        from airflow_provider_bigin.files import storage
+        from airflow_provider_bigin.files.storage import at
+        from bigin_client.files.storage import write_whole
 
         fields = self.hook.list_fields(self.module)
         if self.output_path is None:
             return fields
-        path = storage.at(self.output_path, self.storage_conn_id)
-        storage.write_whole(path, json.dumps(fields, indent=2).encode() + b"\n")
+        path = at(self.output_path, self.storage_conn_id)
+        write_whole(path, json.dumps(fields, indent=2).encode() + b"\n")
         return str(path)

@@ -12,12 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Final, Protocol
 
-from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
+from airflow.providers.common.compat.sdk import Context
 from filelock import FileLock
+from upath import UPath
 
-from airflow_provider_bigin.files import storage
-from airflow_provider_bigin.files.output import safe_name
+from airflow_provider_bigin.files.storage import at
 from bigin_client.errors import SettingsError
+from bigin_client.files import storage
+from bigin_client.files.output import safe_name
 
 #: Seconds to wait for another task that is writing the same state file.
 _LOCK_TIMEOUT: Final = 60.0
@@ -81,7 +83,7 @@ class FileStore:
     """
 
     def __init__(self, path: str, conn_id: str | None = None, *, shared: bool = False) -> None:
-        self._path = storage.at(path, conn_id)
+        self._path = at(path, conn_id)
         self._one_file = path.endswith(".json")
         self.where = path
         if self._one_file and shared and not storage.is_local(self._path):
@@ -114,12 +116,12 @@ class FileStore:
             if rest.pop(key, None) is not None:
                 self._write(self._path, rest)
 
-    def _file(self, key: str) -> ObjectStoragePath:
+    def _file(self, key: str) -> UPath:
         # The readable part may be cut and cleaned; the digest keeps keys apart.
         digest = hashlib.sha256(key.encode()).hexdigest()[:12]
         return self._path / f"{safe_name(key)[-80:]}-{digest}.json"
 
-    def _read(self, path: ObjectStoragePath) -> dict[str, Any]:
+    def _read(self, path: UPath) -> dict[str, Any]:
         try:
             data = path.read_bytes()
         except FileNotFoundError:
@@ -136,7 +138,7 @@ class FileStore:
             )
         return found
 
-    def _write(self, path: ObjectStoragePath, value: Mapping[str, Any]) -> None:
+    def _write(self, path: UPath, value: Mapping[str, Any]) -> None:
         storage.write_whole(path, json.dumps(value, indent=2).encode() + b"\n")
 
     @contextmanager

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_bigin.files.formats import FileForm
-from airflow_provider_bigin.files.output import Output
 from airflow_provider_bigin.operators.extract import BiginExtractToFileOperator
 from bigin_client.errors import BiginError, NotFoundError, SettingsError, WindowError
+from bigin_client.files.formats import FileForm
+from bigin_client.files.output import Output
 from bigin_client.testing import BiginSimulator
 from tests.airflow.conftest import connection_json, json_lines
 
@@ -395,7 +395,7 @@ def test_contradictions_of_format_and_name(path, form, compression, complaint):
 
 def test_a_reader_never_sees_half_of_the_files(tasks, tmp_path, monkeypatch):
     """Everything is written under draft names before the first file is put in place."""
-    from airflow_provider_bigin.files import storage
+    from bigin_client.files import storage
 
     seen = []
     move = storage.move

@@ -14,11 +14,11 @@ from functools import cached_property
 from typing import IO, Any, Final, cast
 
 import msgspec
-from airflow.providers.common.compat.sdk import ObjectStoragePath
+from upath import UPath
 
-from airflow_provider_bigin.files import storage
-from airflow_provider_bigin.files.formats import SUFFIXES, Format, split_suffix
 from bigin_client.errors import SettingsError
+from bigin_client.files import storage
+from bigin_client.files.formats import Format, known_format, split_suffix
 
 #: Rows of a Parquet file that are in memory at a time.
 _BATCH: Final = 1_000
@@ -47,23 +47,21 @@ class Input:
     Args:
         paths: Files, folders or manifests of an extract. Of a folder, the files that its
             manifest lists; without one, all files of the format, by name.
-        conn_id: Airflow connection of the store.
         form: ``jsonl``, ``csv`` or ``parquet``; None: what the names say.
+        at: Finds a path's store.
 
     Raises:
         SettingsError: There is no such file, or its format is not known.
     """
 
-    def __init__(self, paths: Sequence[str], conn_id: str | None, form: str | None) -> None:
-        if form is not None and form not in SUFFIXES.values():
-            known = ", ".join(dict.fromkeys(SUFFIXES.values()))
-            raise SettingsError(f"format must be one of: {known}")
-        self._form = form
+    def __init__(
+        self, paths: Sequence[str], form: str | None = None, at: storage.Opener = storage.at
+    ) -> None:
+        self._form = None if form is None else known_format(form)
+        self._at = at
         #: Rows by the manifests; None: a file has none.
         self._promised: int | None = 0
-        self.files = [
-            file for path in paths for file in self._find(storage.at(path, conn_id), conn_id)
-        ]
+        self.files = [file for path in paths for file in self._find(at(path))]
         if not self.files:
             raise SettingsError("input_path names no file")
 
@@ -90,9 +88,9 @@ class Input:
                 if position > skip:
                     yield position, line
 
-    def _find(self, path: ObjectStoragePath, conn_id: str | None) -> list[ObjectStoragePath]:
+    def _find(self, path: UPath) -> list[UPath]:
         if path.name.endswith("manifest.json"):
-            return self._listed(path, conn_id)
+            return self._listed(path)
         if not path.exists():
             raise SettingsError(f"there is no file {path}", hint="See the task that writes it.")
         if not path.is_dir():
@@ -100,38 +98,54 @@ class Input:
             return [path]
         manifest = path / "_manifest.json"
         if manifest.exists():
-            return self._listed(manifest, conn_id)
+            return self._listed(manifest)
         self._promised = None
         found = [p for p in path.iterdir() if p.is_file() and not p.name.startswith((".", "_"))]
         named = [p for p in found if not self._form or split_suffix(p.name)[1] == self._form]
         return sorted((p for p in named if split_suffix(p.name)[1]), key=str)
 
-    def _listed(self, manifest: ObjectStoragePath, conn_id: str | None) -> list[ObjectStoragePath]:
+    def _listed(self, manifest: UPath) -> list[UPath]:
         try:
             files = json.loads(manifest.read_bytes())["files"]
             if self._promised is not None:
                 self._promised += sum(int(f["rows"]) for f in files)
-            return [storage.at(f["path"], conn_id) for f in files]
+            return [self._at(f["path"]) for f in files]
         except (OSError, ValueError, KeyError, TypeError):
             raise SettingsError(f"{manifest} is no manifest of an extract") from None
 
-    def _lines(self, file: ObjectStoragePath) -> Iterator[Line]:
+    def _lines(self, file: UPath) -> Iterator[Line]:
         named, zipped = split_suffix(file.name)[1:]
-        form = cast("Format | None", self._form or named)
+        form = self._form or named
         if form is None:
-            raise SettingsError(f"{file}: the format is not known", hint="Set format='jsonl'.")
-        with file.open("rb") as opened:  # type: ignore[no-untyped-call]
-            if form == "parquet":
-                yield from _parquet(opened)
-                return
-            stream = cast("IO[bytes]", gzip.GzipFile(fileobj=opened)) if zipped else opened
-            try:
-                yield from _json_lines(stream) if form == "jsonl" else _csv(stream)
-            except (gzip.BadGzipFile, EOFError, UnicodeDecodeError) as error:
-                # Nobody knows which rows are missing: that is no reject, the input is broken.
-                raise SettingsError(
-                    f"{file} breaks off or is no {form} file ({type(error).__name__})"
-                ) from None
+            raise SettingsError(f"{file}: the format is not known", hint="Set format to jsonl.")
+        with file.open("rb") as opened:
+            yield from lines(opened, form, zipped=zipped, name=str(file))
+
+
+def lines(stream: IO[bytes], form: Format, *, zipped: bool, name: str) -> Iterator[Line]:
+    """Yield the rows of an open file, and the lines that hold none.
+
+    Args:
+        stream: Open for reading in binary; for Parquet it must be seekable.
+        form: Its format.
+        zipped: It is gzip.
+        name: For error messages.
+
+    Raises:
+        SettingsError: The file breaks off, or is of another format.
+    """
+    if form == "parquet":
+        yield from _parquet(stream, name)
+        return
+    if zipped:
+        stream = cast("IO[bytes]", gzip.GzipFile(fileobj=stream))
+    try:
+        yield from _json_lines(stream) if form == "jsonl" else _csv(stream)
+    except (gzip.BadGzipFile, EOFError, UnicodeDecodeError) as error:
+        # Nobody knows which rows are missing: that is no reject, the input is broken.
+        raise SettingsError(
+            f"{name} breaks off or is no {form} file ({type(error).__name__})"
+        ) from None
 
 
 def _json_lines(stream: IO[bytes]) -> Iterator[Line]:
@@ -173,12 +187,16 @@ def _csv(stream: IO[bytes]) -> Iterator[Line]:
         text.detach()  # the file is closed by the one who opened it
 
 
-def _parquet(file: Any) -> Iterator[Line]:
+def _parquet(file: Any, name: str) -> Iterator[Line]:
     try:
+        import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError:
         raise SettingsError(
             "Parquet needs pyarrow", hint="Run: pip install 'bigin-connectors[parquet]'"
         ) from None
-    for batch in pq.ParquetFile(file).iter_batches(batch_size=_BATCH):
-        yield from batch.to_pylist()
+    try:
+        for batch in pq.ParquetFile(file).iter_batches(batch_size=_BATCH):
+            yield from batch.to_pylist()
+    except pa.ArrowInvalid:
+        raise SettingsError(f"{name} breaks off or is no parquet file") from None

@@ -13,18 +13,18 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import IO, Any, Final
 
-from airflow.providers.common.compat.sdk import ObjectStoragePath
 from typing_extensions import Self
+from upath import UPath
 
-from airflow_provider_bigin.files import storage
-from airflow_provider_bigin.files.formats import (
+from bigin_client import timestamps
+from bigin_client.files import storage
+from bigin_client.files.formats import (
     Columns,
     FileForm,
     RowWriter,
     split_suffix,
     writer,
 )
-from bigin_client import timestamps
 from bigin_client.types import Record
 
 MANIFEST_VERSION: Final = 1
@@ -42,30 +42,30 @@ class Place:
         suffix: Ending of the file that the user named; None: a folder was named.
     """
 
-    folder: ObjectStoragePath
+    folder: UPath
     stem: str
-    manifest: ObjectStoragePath
+    manifest: UPath
     suffix: str | None
 
     @classmethod
-    def choose(cls, output_path: str, conn_id: str | None, partition: str) -> Place:
+    def choose(cls, output_path: str, partition: str, at: storage.Opener = storage.at) -> Place:
         """Return the place that a path asks for.
 
         Args:
             output_path: A file, if it ends in a known format; else a folder, in which each
                 module and window, or run, gets a folder of its own (`partition`), so that no
                 run overwrites what another one found.
-            conn_id: Airflow connection of the store.
             partition: For example ``module=Contacts/window=20261123T000000Z``.
+            at: Finds a path's store.
         """
         stem, form, _ = split_suffix(output_path)
         if form is not None:
-            file = storage.at(output_path, conn_id)
+            file = at(output_path)
             name = split_suffix(file.name)[0]
             # With the ending: x.csv and x.jsonl may stand side by side.
             manifest = file.parent / f"{file.name}.manifest.json"
             return cls(file.parent, name, manifest, file.name.removeprefix(name))
-        folder = storage.at(stem.rstrip("/") or "/", conn_id) / partition
+        folder = at(stem.rstrip("/") or "/") / partition
         return cls(folder, "part", folder / "_manifest.json", None)
 
     def read_manifest(self) -> dict[str, Any] | None:
@@ -84,8 +84,8 @@ def safe_name(text: str) -> str:
 
 @dataclass
 class _Part:
-    draft: ObjectStoragePath
-    final: ObjectStoragePath
+    draft: UPath
+    final: UPath
     rows: int = 0
     bytes: int = 0
 
@@ -227,7 +227,7 @@ class Output:
         final = self._name(series, len(series.parts))
         draft = final.parent / f".{final.name}.{self._token}.tmp"
         series.parts.append(_Part(draft, final))
-        series.file = draft.open("wb")  # type: ignore[no-untyped-call]
+        series.file = draft.open("wb")
         series.writer = writer(series.form, series.file, series.columns)
 
     def _finish(self, series: _Series) -> None:
@@ -241,7 +241,7 @@ class Output:
             file.close()
         series.parts[-1].bytes = series.parts[-1].draft.stat().st_size
 
-    def _name(self, series: _Series, number: int | None) -> ObjectStoragePath:
+    def _name(self, series: _Series, number: int | None) -> UPath:
         suffix = series.form.suffix
         if series is self._records and self._place.suffix:
             suffix = self._place.suffix

@@ -60,20 +60,30 @@ class FileForm:
             SettingsError: They contradict each other, or there is no such form.
         """
         named, zipped = split_suffix(path)[1:]
-        if form is not None and form not in SUFFIXES.values():
-            raise SettingsError(
-                f"format must be one of: {', '.join(dict.fromkeys(SUFFIXES.values()))}"
-            )
+        wanted = None if form is None else known_format(form)
         if compression not in (None, "gzip"):
             raise SettingsError("compression must be gzip or None")
-        if named and form and named != form:
+        if named and wanted and named != wanted:
             raise SettingsError(f"the file name says {named}, format says {form}")
         if named and compression and not zipped:
             raise SettingsError("compression is gzip, but the file name does not end in .gz")
-        chosen = named or form or "jsonl"
+        chosen = named or wanted or "jsonl"
         if chosen == "parquet" and (compression or zipped):
             raise SettingsError("Parquet is compressed by itself: leave compression out")
-        return cls(chosen, "gzip" if zipped or compression else None)  # type: ignore[arg-type]
+        return cls(chosen, "gzip" if zipped or compression else None)
+
+
+def known_format(name: str) -> Format:
+    """Return a format by its name.
+
+    Raises:
+        SettingsError: There is none of that name.
+    """
+    for form in SUFFIXES.values():
+        if form == name:
+            return form
+    known = ", ".join(dict.fromkeys(SUFFIXES.values()))
+    raise SettingsError(f"format must be one of: {known}")
 
 
 def split_suffix(path: str) -> tuple[str, Format | None, bool]:
