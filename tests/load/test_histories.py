@@ -19,7 +19,7 @@ import pytest
 
 from bigin_client import BiginClient, Settings, batches
 from bigin_client.errors import BiginError
-from bigin_client.load import LoadOptions, LoadRun, RunOptions, inserting, keys, settle
+from bigin_client.load import LoadOptions, LoadRun, Lookup, RunOptions, inserting, keys, settle
 from bigin_client.load import account as accounts
 from bigin_client.load import delivery as deliveries
 from bigin_client.load import index as indexes
@@ -61,6 +61,7 @@ SWITCHES: tuple[dict[str, Any], ...] = (
     {"upsert_mixed_status": 207},
 )
 BLANKS = (None, "", "  ")
+FIRMS = ("Firm A", "FIRM A", "Firm B", "firm b ", "Firm C")
 #: Seconds that a request is held up, each with its own chance.
 DELAYS = (0.002, 0.01, 0.04)
 
@@ -81,6 +82,8 @@ class History:
         self.compare = self.rng.choice(("auto", "auto", "always"))
         self.looks_up = self.rng.random() < 0.5
         self.is_slow = self.rng.random() < 0.5
+        #: Contacts name their companies, which are made when they are not there.
+        self.has_firms = self.module == "Contacts" and self.rng.random() < 0.6
 
     def row(self, number: int) -> dict[str, Any]:
         """A row of the table: its key may be blank, differ in case, or be another row's."""
@@ -98,7 +101,8 @@ class History:
         if self.module == "Contacts":
             mail = f"k{number}@load.test" if name and name.strip() else name
             mail = mail.upper() if name and name.isupper() and mail else mail
-            return {"ref": number, "email": mail, "last_name": "L", "phone": str(value)}
+            firm = {"account_name": rng.choice(FIRMS)} if self.has_firms else {}
+            return {"ref": number, "email": mail, "last_name": "L", "phone": str(value), **firm}
         row = {"ref": number, "product_name": name or "N", "unit_price": value}
         if len(self.match_on) > 1:
             row |= {"product_code": name, "product_category": "Hardware"}
@@ -180,6 +184,7 @@ class History:
         options = LoadOptions(
             mode="upsert" if self.match_on else "insert", match_on=self.match_on,
             row_key=("ref",), settle_seconds=0.15, compare=self.compare,
+            lookups={"Account_Name": Lookup("Account_Name", "create")} if self.has_firms else {},
         )  # fmt: skip
         files = RunOptions(
             journal_path=str(self.folder / "journal"), rejects_path=str(self.folder / "rejects")
@@ -237,6 +242,16 @@ class History:
                 "Unit_Price", row.get("unit_price")
             )  # fmt: skip
             assert str(found[key][0][field]) == str(value)
+        if self.has_firms:
+            self.check_firms([(found[k][0], accepted[k]["account_name"]) for k in accepted])
+
+    def check_firms(self, bound: list[tuple[dict[str, Any], str]]) -> None:
+        """Each company once, whatever became of the requests that made it."""
+        firms = [r for r in self.sim.store.records("Accounts") if r["Account_Name"] != "theirs"]
+        names = {r["id"]: r["Account_Name"].strip().casefold() for r in firms}
+        assert max(Counter(names.values()).values(), default=0) <= 1
+        for record, name in bound:
+            assert names[record["Account_Name"]["id"]] == name.strip().casefold()
 
     def check_inserted(
         self, rows: list[dict[str, Any]], store: list[dict[str, Any]], final: Counter[str]
