@@ -211,6 +211,10 @@ class RedisStore:
             raise StoreError(msg) from None
         return result
 
+    def lock(self, name: str, life: float) -> tuple[Any, tuple[type[Exception], ...]]:
+        """Return redis-py's lock of a name, not taken yet, and what its methods may raise."""
+        return self._redis.lock(name, timeout=life, thread_local=False), self._errors
+
     def close(self) -> None:
         """See `Store`."""
         self._redis.close()
@@ -302,6 +306,11 @@ class Pacer:
                 self._sleep(delay)
             if turn is _Turn.OURS:
                 return
+
+    @property
+    def store(self) -> Store:
+        """Where the state is kept at present."""
+        return self._store
 
     def close(self) -> None:
         """Give back what the store holds open."""

@@ -25,7 +25,7 @@ from bigin_client.errors import (
     ServiceError,
     SettingsError,
 )
-from bigin_client.rate_limit import Pacer, open_store
+from bigin_client.rate_limit import Pacer, Store, open_store
 from bigin_client.reply import Reply, encode
 from bigin_client.retry import FEW_TRIES, Action, Fault, Outcome, decide
 from bigin_client.sending import (
@@ -111,6 +111,11 @@ class Transport:
     def _note_clock(self, reply: Reply) -> None:
         if reply.date is not None:
             self._clock_offset = reply.date - reply.asked_at
+
+    @property
+    def rate_store(self) -> Store:
+        """Where the pace is kept; other things that loads share may be kept there too."""
+        return self._pacer.store
 
     # -- life ------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from bigin_client.batches import MAX_RECORDS, RowResult
 from bigin_client.credits import of_write
 from bigin_client.field_writes import INVALID_DATA
 from bigin_client.journal import StreamJournal
+from bigin_client.lease import Lease
 from bigin_client.load.binding import ID
 from bigin_client.load.results import Outcome
 from bigin_client.load.rows import Refusal, Row
@@ -43,7 +44,8 @@ class Delivery:
         writer: Sends batches.
         settler: Finds out about lost replies.
         journal: Where inserts are written down before they are sent; None: nowhere.
-        dry_run: Send nothing; take what is planned for what became of it.
+        lease: Keeps other loads out. None: a dry run. Send nothing; take what is planned for
+            what became of it.
     """
 
     def __init__(
@@ -52,14 +54,14 @@ class Delivery:
         writer: Writer,
         settler: Settler,
         journal: StreamJournal | None,
-        *,
-        dry_run: bool,
+        lease: Lease | None,
     ) -> None:
         self._loader = loader
         self._writer = writer
         self._settler = settler
         self._journal = journal
-        self._dry_run = dry_run
+        self._lease = lease
+        self._dry_run = lease is None
         #: Row key → record (None: not written, or needs no remembering), for the journal.
         self._to_note: dict[bytes, str | None] = {}
         #: Planned and not sent yet, by kind; less than a batch each.
@@ -169,6 +171,8 @@ class Delivery:
             for item in items:
                 self._loader.leave(item.row)
             return
+        if self._lease is not None:
+            self._lease.check()
         self._busy.update(i.row.key for i in items if i.row.key)
         if self._journal is not None and items[0].kind == "insert":
             self._journal.intend(

@@ -406,6 +406,7 @@ class Loader:
 
     def _new_delivery(self, key: keys.MatchKey | None) -> Delivery:
         run = self.run
+        lease = run.lease(self.module.api_name)
         if (self.inserts and self.row_key) or (key is not None and not key.unique):
             # Inserts that may not be sent twice are written down before they are sent.
             journal = run.journal(self.module.api_name, required=self.inserts)
@@ -428,7 +429,7 @@ class Loader:
                 inserting.settle_leftovers(self, self._journal, settler)
             else:
                 inserting.wait_for_leftovers(self, self._journal, self.options.settle_seconds)
-        return Delivery(self, writer, settler, self._journal, dry_run=run.options.dry_run)
+        return Delivery(self, writer, settler, self._journal, lease)
 
     def _shape(self, shaper: Shaper) -> list[Row]:
         """Check the rows of the chunk; refused and ignored ones end here."""

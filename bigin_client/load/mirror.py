@@ -172,6 +172,8 @@ class Mirror:
         if loader.run.options.dry_run:
             self.deleted += len(going)
             return
+        if (lease := loader.run.lease(loader.module.api_name)) is not None:
+            lease.check()
         loader.run.keep_before(loader, fresh)
         results = loader.run.batches.write(
             "delete",

@@ -21,6 +21,7 @@ from bigin_client import timestamps
 from bigin_client.batches import Batches
 from bigin_client.errors import BiginError, SettingsError
 from bigin_client.journal import Journal, JournalError, default_path
+from bigin_client.lease import Lease
 from bigin_client.load.account import Account
 from bigin_client.load.loader import Loader
 from bigin_client.load.lookups import Parents
@@ -149,6 +150,7 @@ class LoadRun:
         self._users: dict[str, str] | None = None
         self._pipelines: dict[str, list[str]] | None = None
         self._journals: dict[Path, Journal] = {}
+        self._leases: dict[str, Lease] = {}
         self._given_journal = journal
         self._said_no_journal = False
         self._rejects = _open(self.options.rejects_path)
@@ -395,6 +397,22 @@ class LoadRun:
                 return None
         return self._journals[path]
 
+    def lease(self, module: str) -> Lease | None:
+        """Return the right to write into a module, which other loads have to wait for.
+
+        None in a dry run, which writes nothing.
+
+        Raises:
+            ServiceError: Another load has it.
+        """
+        if self.options.dry_run:
+            return None
+        if module not in self._leases:
+            lease = Lease(self.transport, module)
+            lease.acquire()
+            self._leases[module] = lease
+        return self._leases[module]
+
     @property
     def server_started_at(self) -> datetime:
         """When the run began, by the server's clock as far as it is known."""
@@ -473,6 +491,8 @@ class LoadRun:
             parents.close()
         for journal in self._journals.values():
             journal.close()
+        for lease in self._leases.values():
+            lease.release()
         for file in (self._rejects, self._outcomes, self._plan, self._before):
             if file is not None:
                 file.close()
