@@ -117,6 +117,6 @@ $(MELTANO_STAMP): constraints-meltano.txt | $(UV)
 	$(UV) pip install --quiet --python $(MELTANO)/python -c constraints-meltano.txt meltano
 	@touch $@
 
-$(PLUGINS_STAMP): meltano.yml pyproject.toml constraints.txt constraints-plugins.txt $(MELTANO_STAMP)
+$(PLUGINS_STAMP): meltano.yml pyproject.toml constraints.txt constraints-plugins.txt $(wildcard meltano/constraints-*.txt) $(MELTANO_STAMP)
 	MELTANO_CLI_DISABLE_VERSION_CHECK=1 $(MELTANO)/meltano --log-level=warning install
 	@touch $@

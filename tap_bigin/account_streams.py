@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from singer_sdk import typing as th
@@ -11,11 +12,14 @@ from typing_extensions import override
 
 from bigin_client import timestamps
 from bigin_client.errors import NotFoundError, ScopeError
+from bigin_client.extract import Summary
 from bigin_client.extract.bookmarks import parse
 from bigin_client.metadata import WITH_DELETED_FEED
 from bigin_client.records import reader_of
+from tap_bigin.base import BiginStream, in_pages
+from tap_bigin.missing import MISSING
 from tap_bigin.schemas import types_of
-from tap_bigin.streams import BiginStream, ModuleStream, tombstone_row
+from tap_bigin.streams import ModuleStream, tombstone_row
 
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Record
@@ -53,19 +57,28 @@ class AccountStream(BiginStream):
         self.primary_keys = self.keys
 
     @override
-    def rows(self) -> Iterable[Record]:
-        names = self.fixed_schema["properties"]
-        types = types_of(self.fixed_schema, names)
+    def pages(self) -> Iterable[Sequence[Record]]:
+        summary = Summary(self.name, strategy="whole")
+        self._tap.report.reading(self.name, summary)
+        # Nothing else is under way yet: these streams come first.
+        transport, began = self._tap.client.transport, time.monotonic()
+        requests, spent = transport.requests_sent, transport.credits.used
+        for page in in_pages(self._rows()):
+            yield page
+            summary.rows += len(page)
+        summary.requests = transport.requests_sent - requests
+        summary.credits = transport.credits.used - spent
+        summary.seconds = time.monotonic() - began
+
+    def _rows(self) -> Iterator[Record]:
+        names = [n for n in self.fixed_schema["properties"] if self._is_selected(n)]
         # The key of a schema without `id` must not come with one.
-        read, has_id = reader_of(types), "id" in names
-        count = 0
+        read, has_id = reader_of(types_of(self.fixed_schema, names)), "id" in names
         for raw in self.raw_rows():
             row = read(raw if has_id else {**raw, "id": ""})
             if not has_id:
                 del row["id"]
-            count += 1
             yield row
-        self._tap.read_account(self.name, count)
 
     @abstractmethod
     def raw_rows(self) -> Iterable[dict[str, Any]]:
@@ -172,13 +185,13 @@ class FieldsStream(AccountStream):
     )
 
     @override
-    def rows(self) -> Iterable[Record]:
+    def pages(self) -> Iterable[Sequence[Record]]:
         now = timestamps.now()
         last = parse(self.stream_state.get(READ_AT), f"{READ_AT} of {self.name}")
         if self._tap.input_catalog is not None and last and now.timestamp() - last < DAY:
-            self.logger.info("fields: read within the last 24 hours, not read again")
+            self._tap.report.reading(self.name, Summary(self.name, strategy="read within 24 h"))
             return
-        yield from super().rows()
+        yield from super().pages()
         self.stream_state[READ_AT] = timestamps.to_text(now)
         self._state_changed()
 
@@ -242,7 +255,11 @@ class DeletedRecordsStream(BiginStream):
         th.Property("module", th.StringType, required=True),
         th.Property("id", th.StringType, required=True),
         th.Property("deleted_time", th.DateTimeType),
-        th.Property("type", th.StringType, description="recycle or permanent."),
+        th.Property(
+            "type",
+            th.StringType,
+            description=f"recycle or permanent; {MISSING}: found by detect_deletes.",
+        ),
         th.Property("deleted_by", _LOOKUP),
     )
 
@@ -251,17 +268,23 @@ class DeletedRecordsStream(BiginStream):
         self.primary_keys = ("module", "id")
 
     @override
-    def rows(self) -> Iterable[Record]:
+    def pages(self) -> Iterable[Sequence[Record]]:
+        # What it costs is in the modules' rows.
+        summary = Summary(self.name, strategy="deleted feed")
+        self._tap.report.reading(self.name, summary)
         for stream in self._tap.module_streams():
-            if stream.module in WITH_DELETED_FEED and not self._tap.has_failed(stream.name):
-                yield from self._of(stream)
+            tells = stream.module in WITH_DELETED_FEED or self._tap.compares_ids(stream.module)
+            if tells and not self._tap.has_failed(stream.name):
+                for rows in self._of(stream):
+                    yield rows
+                    summary.rows += len(rows)
 
-    def _of(self, stream: ModuleStream) -> Iterable[Record]:
+    def _of(self, stream: ModuleStream) -> Iterable[Sequence[Record]]:
+        names = [n for n in self.fixed_schema["properties"] if self._is_selected(n)]
         try:
-            for page in stream.extraction.deletions():
-                for tombstone in page.tombstones:
-                    yield tombstone_row(stream.module, tombstone)
-                stream.keep_deleted(page.deleted_bookmark)
+            for tombstones in stream.tombstones():
+                rows = [tombstone_row(stream.module, t) for t in tombstones]
+                yield [{n: row[n] for n in names} for row in rows]
         except (ScopeError, NotFoundError) as error:
             if stream.has_read_deletions:
                 self._tap.failed(f"{self.name} of {stream.module}", error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -20,13 +20,15 @@ log = logging.getLogger("tap-bigin")
 
 
 class Choice:
-    """The setting `modules`: names and globs, a leading ``!`` leaves out.
+    """The setting `modules` or `related_lists`: names and globs, a leading ``!`` leaves out.
 
     Args:
         patterns: In order; the last one that fits decides. None: all modules.
+        setting: Its name, for the error.
     """
 
-    def __init__(self, patterns: Sequence[str] | None) -> None:
+    def __init__(self, patterns: Sequence[str] | None, setting: str = "modules") -> None:
+        self._setting = setting
         self._patterns = [str(p).strip() for p in patterns or [] if str(p).strip()]
         self._all = not self._patterns or self._patterns[0].startswith("!")
 
@@ -44,19 +46,24 @@ class Choice:
         """The modules that are asked for by name, not by a glob."""
         return [p for p in self._patterns if p[0] != "!" and not set(p) & set("*?[")]
 
-    def check(self, modules: Iterable[str]) -> None:
-        """Make sure that every module asked for by name exists.
+    def check(self, names: Iterable[str]) -> None:
+        """Make sure that everything asked for by name exists.
 
         Raises:
-            SettingsError: One does not.
+            SettingsError: Something does not.
         """
-        known = list(modules)
+        known = list(names)
         for name in self.named:
             if not any(_fits(m, name) for m in known):
                 raise SettingsError(
-                    f"modules: the account has no module {name}",
-                    hint=f"It has: {', '.join(known)}.",
+                    f"{self._setting}: the account has no {name}",
+                    hint=f"It has: {', '.join(known) or 'none'}.",
                 )
+
+
+def setting_of(setting: Mapping[str, Any] | None, module: str) -> Any:
+    """Return a module's entry in a setting by module, whatever name people give it; or None."""
+    return next((v for name, v in (setting or {}).items() if _fits(module, name)), None)
 
 
 def _fits(module: str, pattern: str) -> bool:

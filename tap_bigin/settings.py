@@ -116,6 +116,20 @@ OWN = (
         description="A stream of its own (default), marked rows in the module's stream, or none.",
     ),
     th.Property(
+        "detect_deletes",
+        th.ObjectType(additional_properties=th.StringType(allowed_values=["full"])),
+        title="Detect deletions",
+        description="Module to full: find deletions by comparing all ids in each run, for modules "
+        'that no deleted feed covers: {"Notes": "full"}.',
+    ),
+    th.Property(
+        "related_lists",
+        _STRINGS,
+        title="Related lists",
+        description="Names and globs of related lists to read as streams, such as "
+        "Contacts_Products or *_Attachments: one request for each parent record. Unset: none.",
+    ),
+    th.Property(
         "lookback_seconds",
         th.IntegerType,
         default=300,

@@ -2,133 +2,30 @@
 
 from __future__ import annotations
 
-import time
-from abc import abstractmethod
-from collections.abc import Generator, Iterable, Mapping
-from functools import cached_property
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from singer_sdk import Stream
-from singer_sdk.helpers.conform import TypeConformanceLevel
-from singer_sdk.singerlib import RecordMessage
 from typing_extensions import override
 
 from bigin_client import timestamps
-from bigin_client.errors import (
-    AuthenticationError,
-    BiginError,
-    CancelledError,
-    ConnectionUnavailableError,
-    CreditsExhaustedError,
-    RateLimitedError,
-    SettingsError,
-)
 from bigin_client.extract import Extraction, ReadAhead, start
 from bigin_client.extract.bookmarks import parse
 from bigin_client.records import MODIFIED
+from tap_bigin.base import BiginStream
+from tap_bigin.missing import KNOWN, Comparison
 from tap_bigin.schemas import DELETED_AT, types_of
 
 if TYPE_CHECKING:
-    from singer_sdk.helpers.types import Context, Record
+    from singer_sdk.helpers.types import Record
 
     from bigin_client.types import Tombstone
     from tap_bigin.tap import TapBigin
 
-#: Failures that end the whole run: the next stream would meet them too.
-ENDS_THE_RUN: Final = (
-    AuthenticationError,
-    CancelledError,
-    ConnectionUnavailableError,
-    CreditsExhaustedError,
-    RateLimitedError,
-    SettingsError,
-)
-#: Seconds between two progress lines, and between two STATE messages.
-PROGRESS_SECONDS: Final = 30.0
-STATE_SECONDS: Final = 60.0
 BOOKMARK: Final = "replication_key_value"
 DELETED_BOOKMARK: Final = "deleted_bookmark"
 FULL_READ_AT: Final = "full_read_at"
 SORT_PROVED: Final = "sort_proved"
 LISTED: Final = "listed_deletions"
-
-
-class BiginStream(Stream):
-    """What all streams of this tap share.
-
-    One stream that cannot be read does not stop the others: its failure is noted, and the run
-    fails at the end.
-    """
-
-    #: The engine emits exactly the schema's fields in the schema's types; the SDK's own walk
-    #: over every value would take longer than everything else together.
-    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
-    _tap: TapBigin
-
-    @override
-    def get_records(self, context: Context | None) -> Iterable[Record]:
-        limit = self.ABORT_AT_RECORD_COUNT
-        try:
-            for number, record in enumerate(self.rows(), 1):
-                yield record
-                if number == limit:  # --test: ask for no further page
-                    return
-        except ENDS_THE_RUN:
-            raise
-        except BiginError as error:
-            self._tap.failed(self.name, error)
-
-    @abstractmethod
-    def rows(self) -> Iterable[Record]:
-        """Yield the stream's records and keep its state.
-
-        Raises:
-            BiginError: The stream could not be read.
-        """
-
-    @override
-    def get_batch_config(self, config: Mapping[str, Any]) -> None:
-        """BATCH messages are not offered."""
-
-    @override
-    def get_replication_key_signpost(self, context: Context | None = None) -> None:
-        """The engine's bookmarks need no ceiling."""
-
-    @override
-    def _increment_stream_state(
-        self, latest_record: Record, *, context: Context | None = None
-    ) -> None:
-        # The SDK compares bookmarks record by record, as texts; ours come from the engine, at
-        # the end of each page.
-        return
-
-    @override
-    def _generate_record_messages(self, record: Record) -> Generator[RecordMessage, None, None]:
-        # The engine gives exactly the selected properties, so the SDK's search for deselected
-        # ones is needed only where a property inside of one is deselected.
-        if self._has_nested_selection:
-            yield from super()._generate_record_messages(record)
-            return
-        for stream_map in self.stream_maps:
-            mapped = stream_map.transform(record)
-            if mapped is not None:
-                yield RecordMessage(
-                    stream=stream_map.stream_alias,
-                    record=mapped,
-                    version=self._stream_version,
-                    time_extracted=timestamps.now(),
-                )
-
-    @cached_property
-    def _has_nested_selection(self) -> bool:
-        return any(len(at) > 2 and not taken for at, taken in self.mask.items())  # noqa: PLR2004
-
-    def _state_changed(self) -> None:
-        self.state_manager.is_flushed = False
-        self._tap.flush()
-        if time.monotonic() - self._tap.state_written_at >= STATE_SECONDS:
-            self._write_state_message()
-            self._tap.state_written_at = time.monotonic()
 
 
 class ModuleStream(BiginStream):
@@ -141,6 +38,7 @@ class ModuleStream(BiginStream):
         if MODIFIED in schema["properties"]:
             self.replication_key = MODIFIED
         self._extraction: Extraction | None = None
+        self._comparison: Comparison | None = None
 
     @property
     @override
@@ -164,37 +62,61 @@ class ModuleStream(BiginStream):
             self._extraction = self._start()
         return self._extraction
 
+    @property
     @override
-    def rows(self) -> Iterable[Record]:
-        started = time.monotonic()
-        told = started
+    def requests(self) -> int:
+        return 0 if self._extraction is None else self._extraction.source.requests
+
+    @override
+    def pages(self) -> Iterable[Sequence[Record]]:
         if self.ABORT_AT_RECORD_COUNT is None:
             self._tap.read_ahead()
         extraction = self.extraction
-        full = self._reads_in_full
-        mark = {DELETED_AT: None} if self.deletes_as_rows else {}
+        full, everything = self._reads_in_full, self._since()[0] is None
+        if self._comparison is None:
+            self.stream_state.pop(KNOWN, None)
+        self._tap.report.reading(self.name, extraction.summary)
         for page in extraction.records():
-            for record in page.records:
-                record.update(mark)
-                yield record
+            yield self._living(page.records)
+            if self._comparison is not None:
+                self._comparison.written(page.records)
             self._keep(page.bookmark)
-            if time.monotonic() - told >= PROGRESS_SECONDS:
-                told = time.monotonic()
-                self._tap.tell_progress(self.name, extraction.summary, told - started)
         if extraction.summary.listed or self.stream_state.get(LISTED):
             self.stream_state[LISTED] = extraction.summary.listed
         if extraction.summary.sort_proved:
             self.stream_state[SORT_PROVED] = True
+        if self._comparison is not None:
+            yield self._living(self._comparison.compare(everything=everything))
         if full:
             self._note_full_read()
         if self.deletes_as_rows:
             yield from self._deleted_rows()
-        self._tap.read(self.name, extraction.summary)
 
-    def _deleted_rows(self) -> Iterable[Record]:
+    def _living(self, records: Sequence[Record]) -> Sequence[Record]:
+        if self.deletes_as_rows:
+            for record in records:
+                record[DELETED_AT] = None
+        return records
+
+    def _deleted_rows(self) -> Iterable[Sequence[Record]]:
+        for tombstones in self.tombstones():
+            yield [{"id": t["id"], DELETED_AT: t["deleted_time"]} for t in tombstones]
+
+    def tombstones(self) -> Iterable[Sequence[Tombstone]]:
+        """Yield the deletions; when asked for the next ones, those before are written.
+
+        Raises:
+            ScopeError, NotFoundError: The deleted feed may not be read.
+        """
+        if self._comparison is not None:
+            yield self._comparison.gone
+            self._comparison.keep()
+            self.extraction.summary.tombstones += len(self._comparison.gone)
+            self._state_changed()
+            if not self.extraction.source.has_feed:
+                return
         for page in self.extraction.deletions():
-            for tombstone in page.tombstones:
-                yield {"id": tombstone["id"], DELETED_AT: tombstone["deleted_time"]}
+            yield page.tombstones
             self.keep_deleted(page.deleted_bookmark)
 
     # -- beginning -------------------------------------------------------------------------
@@ -203,8 +125,8 @@ class ModuleStream(BiginStream):
         names = [n for n in self.effective_schema.get("properties", {}) if self._is_selected(n)]
         types = types_of(self.effective_schema, names)
         since, lookback = self._since()
-        view = (self.config.get("views") or {}).get(self.module) or {}
-        return start(
+        view = self._tap.view_of(self.module)
+        extraction = start(
             self._tap.client.records,
             self._tap.client.metadata,
             self.module,
@@ -218,9 +140,9 @@ class ModuleStream(BiginStream):
             sort_proved=bool(self.stream_state.get(SORT_PROVED)),
             listed=self.stream_state.get(LISTED),
         )
-
-    def _is_selected(self, name: str) -> bool:
-        return bool(self.mask.get(("properties", name), True))
+        if self._tap.compares_ids(self.module):
+            self._comparison = Comparison(self._tap.client, extraction, view, self.stream_state)
+        return extraction
 
     def _since(self) -> tuple[str | None, int]:
         """Return where to begin, and how many seconds to go back from there."""

@@ -19,8 +19,10 @@ from bigin_client.extract import ReadAhead
 from bigin_client.extract.ahead import MEGABYTE
 from bigin_client.extract.bookmarks import parse
 from bigin_client.metadata import parents_first
-from tap_bigin import modules, settings
+from tap_bigin import modules, related_lists, settings
 from tap_bigin.account_streams import ACCOUNT_STREAMS, DELETED_RECORDS, DeletedRecordsStream
+from tap_bigin.progress import Progress
+from tap_bigin.related_lists import RelatedStream
 from tap_bigin.report import Report
 from tap_bigin.streams import BOOKMARK, ModuleStream
 from tap_bigin.writer import Writer
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
 
     import click
     from singer_sdk.singerlib import CatalogEntry
-
-    from bigin_client.extract import Summary
 
 
 class TapBigin(Tap):
@@ -56,6 +56,7 @@ class TapBigin(Tap):
     def __init__(self, **arguments: Any) -> None:
         self.state_written_at = time.monotonic()
         self.report = Report(self.logger)
+        self.progress = Progress(self.logger, self._credits_left)
         self._client: BiginClient | None = None
         self._ahead: ReadAhead | None = None
         self._stopping = False
@@ -117,6 +118,15 @@ class TapBigin(Tap):
         if isinstance(self.message_writer, Writer):
             self.message_writer.flush()
 
+    def view_of(self, module: str) -> Mapping[str, Any]:
+        """The part of a module that is read: ``cvid`` or ``pipeline_id``, nothing for all."""
+        return modules.setting_of(self.config.get("views"), module) or {}
+
+    def compares_ids(self, module: str) -> bool:
+        """Whether deletions in a module are found by comparing ids (`detect_deletes`)."""
+        told = self.config.get("deletes") == "rows" or self.reads_deletions
+        return told and modules.setting_of(self.config.get("detect_deletes"), module) == "full"
+
     def failed(self, stream: str, error: BiginError) -> None:
         """Note that a stream could not be read; the run fails at the end."""
         self.report.failed(stream, error)
@@ -125,17 +135,13 @@ class TapBigin(Tap):
         """Whether a stream could not be read in this run."""
         return stream in self.report.failures
 
-    def read(self, stream: str, summary: Summary) -> None:
-        """Note how a module was read."""
-        self.report.read(stream, summary)
-
-    def read_account(self, stream: str, rows: int) -> None:
-        """Note how many rows an account stream had."""
-        self.report.rows(stream, rows)
-
-    def tell_progress(self, stream: str, summary: Summary, seconds: float) -> None:
-        """Say how far a stream is."""
-        self.report.progress(stream, summary, seconds, self.client.transport.credits.left)
+    def _credits_left(self) -> int | None:
+        """How many credits this run may still spend, as far as anybody has said."""
+        meter, most = self.client.transport.credits, self.config.get("max_credits")
+        known = [
+            n for n in (meter.left, None if most is None else most - meter.used) if n is not None
+        ]
+        return min(known, default=None)
 
     # -- catalog ---------------------------------------------------------------------------
 
@@ -159,12 +165,23 @@ class TapBigin(Tap):
         for found in modules.discover(self.client, self.choice, deleted_at=rows):
             if isinstance(found, modules.LeftOut):
                 self._unreadable.append(found)
+                self.report.left_out(stream_name(found.name), found.error)
                 continue
             name = stream_name(found.module.api_name)
             streams.append(ModuleStream(self, name, found.module.api_name, found.schema))
+        streams += self._related([s.module for s in streams if isinstance(s, ModuleStream)])
         if self.config.get("deletes") == "stream":
             streams.append(DeletedRecordsStream(self))
         return streams
+
+    def _related(self, parents: list[str]) -> Iterator[RelatedStream]:
+        wanted = self.config.get("related_lists")
+        if not wanted:
+            return
+        choice = modules.Choice(wanted, "related_lists")
+        lists = related_lists.discover(self.client, choice, parents, self._unreadable)
+        for related, schema in lists:
+            yield RelatedStream(self, related.stream, schema)
 
     def _of_entry(self, entry: CatalogEntry) -> Stream | None:
         name = entry.tap_stream_id
@@ -173,10 +190,13 @@ class TapBigin(Tap):
         if name == DELETED_RECORDS:
             off = self.config.get("deletes") != "stream"
             return None if off else DeletedRecordsStream(self)
+        schema = entry.schema.to_dict()
+        if related_lists.PARENT_ID in (entry.key_properties or ()):
+            return RelatedStream(self, name, schema)
         module = module_name(name)
         if not self.choice.takes(module):
             return None
-        return ModuleStream(self, name, module, entry.schema.to_dict())
+        return ModuleStream(self, name, module, schema)
 
     # -- command line ----------------------------------------------------------------------
 
@@ -222,20 +242,26 @@ class TapBigin(Tap):
             BiginError: The run cannot go on; the state of what was done has been written.
         """
         self._check_state()
+        self._check_names()
         try:
             self.sync_all()
         except BrokenPipeError:
             raise
         except BaseException:
             self._write_last_state()
-            self.report.end(self._client)
+            self._tell_end(early=True)
             raise
         self._note_missing()
         self.flush()
-        self.report.end(self._client)
+        self._tell_end()
         if self._client is not None:
             self._client.close()
         return console.worst(e.exit_code for e in self.report.failures.values())
+
+    def _tell_end(self, *, early: bool = False) -> None:
+        self.progress.stop()
+        selected = [n for n, s in self.streams.items() if s.selected]
+        self.report.end(self._client, selected if early else [])
 
     def _write_last_state(self) -> None:
         if isinstance(self.message_writer, Writer):
@@ -279,6 +305,27 @@ class TapBigin(Tap):
             if not isinstance(stream, Mapping):
                 raise SettingsError(f"The state of {name} is no object")
             parse(stream.get(BOOKMARK), f"The bookmark of {name}")
+
+    def _check_names(self) -> None:
+        """Make sure that a setting for a module is not for one that is not there.
+
+        Raises:
+            SettingsError: It is: a view left aside would mean all records instead of some.
+        """
+        known = [s.module for s in self.streams.values() if isinstance(s, ModuleStream)]
+        asked = self._client is not None and self.client.metadata.has_modules
+        # Left out by `modules`, or not readable, which is told elsewhere.
+        others = list(self.client.modules()) if asked else []
+        everything = [*known, *(m.api_name for m in others)]
+        for setting in ("views", "detect_deletes"):
+            for name, value in (self.config.get(setting) or {}).items():
+                if any(modules.setting_of({name: value}, m) for m in everything):
+                    continue
+                text = f"{setting}: there is no stream of a module {name}"
+                if not asked and not self.choice.takes(name):
+                    self.logger.warning("%s, or `modules` leaves it out", text)
+                    continue
+                raise SettingsError(text, hint=f"There are: {', '.join(known)}.")
 
     def _note_missing(self) -> None:
         """Fail for streams that were wanted but are not there."""

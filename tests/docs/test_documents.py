@@ -67,7 +67,14 @@ def test_meltano_plugins_are_pinned_and_need_no_hub(root):
 
 
 @pytest.mark.parametrize(
-    "name", ["constraints.txt", "constraints-meltano.txt", "constraints-plugins.txt"]
+    "name",
+    [
+        "constraints.txt",
+        "constraints-meltano.txt",
+        "constraints-plugins.txt",
+        "meltano/constraints-target-jsonl.txt",
+        "meltano/constraints-target-postgres.txt",
+    ],
 )
 def test_constraints_are_exact_and_name_no_place(root, name):
     lines = (root / name).read_text(encoding="utf-8").splitlines()

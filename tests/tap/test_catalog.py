@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import json
-from copy import deepcopy
-from pathlib import Path
 
 import pytest
-import yaml
 from jsonschema import Draft202012Validator
-from singer_sdk import Stream
 
 from bigin_client.metadata import PARENTS_FIRST
-from tap_bigin.tap import TapBigin
 
 OWN = ["users", "org", "modules", "fields", "pipeline_stages"]
 
@@ -93,45 +88,6 @@ def test_modules_are_chosen_by_name_and_glob(tap, patterns, chosen):
     if chosen is not None:
         assert streams == chosen
     assert not any(p[0] == "!" and p[1:] in streams for p in patterns)
-
-
-def test_meltano_yml_names_exactly_the_taps_settings(tap):
-    """Same names, same secrecy as `--about`; the SDK's own settings are Meltano's too."""
-    about = json.loads(tap(sizes={})("--about", "--format=json").out)
-    settings = about["settings"]["properties"]
-    text = Path(__file__).parents[2].joinpath("meltano.yml").read_text()
-    plugin = next(
-        p for p in yaml.safe_load(text)["plugins"]["extractors"] if p["name"] == "tap-bigin"
-    )
-    theirs = {s["name"]: s for s in plugin["settings"]}
-    assert set(theirs) == set(settings)
-    for name, setting in theirs.items():
-        assert bool(setting.get("sensitive")) == bool(settings[name].get("writeOnly")), name
-    assert sorted(plugin["capabilities"]) == sorted(about["capabilities"])
-
-
-@pytest.mark.parametrize("nested", [False, True])
-def test_messages_equal_the_sdks_own(tap, nested):
-    """The short way to a RECORD message gives what the SDK's way gives."""
-    run_tap = tap(sizes={"Contacts": 30})
-    catalog = run_tap.catalog()
-    contacts = next(s for s in catalog["streams"] if s["tap_stream_id"] == "Contacts")
-    for entry in contacts["metadata"]:
-        if entry["breadcrumb"] == ["properties", "Owner", "properties", "email"]:
-            entry["metadata"]["selected"] = not nested
-        if entry["breadcrumb"] == ["properties", "Email"]:
-            entry["metadata"]["selected"] = False
-    plugin = TapBigin(config=run_tap.config, catalog=catalog)
-    stream = plugin.streams["Contacts"]
-    for record in stream.get_records(None):
-        ours = [m.to_dict() for m in stream._generate_record_messages(deepcopy(record))]
-        theirs = [m.to_dict() for m in Stream._generate_record_messages(stream, deepcopy(record))]
-        for message in ours + theirs:
-            del message["time_extracted"]
-        assert ours == theirs
-        assert "Email" not in ours[0]["record"]
-        assert ("email" in ours[0]["record"]["Owner"]) != nested
-    plugin.client.close()
 
 
 def test_about_needs_no_key_and_describes_everything(tap):
