@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("apart")
+
 
 @pytest.mark.parametrize(
     ("config", "code", "word"),
