@@ -21,7 +21,7 @@ from airflow_provider_bigin.state.watermarks import Watermark, Watermarks
 from airflow_provider_bigin.state.windows import Window, Windows, refuse_gap
 from bigin_client import BiginClient, extract, timestamps
 from bigin_client.errors import SettingsError, WindowError
-from bigin_client.extract.start import known_types
+from bigin_client.extract.start import choose_types, known_types
 from bigin_client.field_types import FieldType
 from bigin_client.files.formats import FileForm
 from bigin_client.files.output import Output, Place, safe_name
@@ -165,16 +165,7 @@ class Extract:
     def _types(self) -> dict[str, FieldType]:
         known = known_types(self._client.records, self._client.metadata, self._module)
         wanted = self._request.fields
-        if wanted is None:
-            chosen = dict(known)
-        else:
-            unknown = [n for n in wanted if n not in known and n != "id" and not n.startswith("$")]
-            if unknown:
-                raise SettingsError(
-                    f"{self._module} has no field {', '.join(unknown)}",
-                    hint=f"See: bigin fields {self._module}",
-                )
-            chosen = {n: known[n] for n in wanted if n in known}
+        chosen = dict(known) if wanted is None else choose_types(self._module, wanted, known)
         if self._request.mode == "window" and MODIFIED not in known:
             raise SettingsError(
                 f"{self._module} has no {MODIFIED}, so it has no windows",

@@ -24,7 +24,7 @@ of a record.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 Origin: TypeAlias = Literal["gateway", "Bigin"]
 
@@ -192,3 +192,14 @@ class WindowError(BiginError, ValueError):
 
 class CancelledError(BiginError):
     """The work was stopped from outside before it was complete."""
+
+
+#: Failures that the next module would meet too: they end a run over several modules.
+ENDS_A_RUN: Final = (
+    AuthenticationError,
+    CancelledError,
+    ConnectionUnavailableError,
+    CreditsExhaustedError,
+    RateLimitedError,
+    SettingsError,
+)

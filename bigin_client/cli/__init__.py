@@ -20,7 +20,9 @@ from bigin_client.cli.context import Context, json_option
 _COMMANDS: Final = {
     "connections": "bigin_client.cli.connections",
     "doctor": "bigin_client.cli.doctor",
+    "export": "bigin_client.cli.export",
     "fields": "bigin_client.cli.metadata",
+    "load": "bigin_client.cli.load",
     "modules": "bigin_client.cli.metadata",
     "simulate": "bigin_client.cli.simulate",
 }

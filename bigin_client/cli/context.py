@@ -55,6 +55,11 @@ class Context:
             table.add_column(column.replace("_", " "), overflow="fold")
         for row in rows:
             table.add_row(*(Text(plain(_cell(row.get(c)))) for c in columns))
+        self.print_table(table)
+
+    @staticmethod
+    def print_table(table: Table) -> None:
+        """Print a table: folded to a terminal's width, in colour only there."""
         Console(width=None if sys.stdout.isatty() else _UNFOLDED).print(table)
 
 
@@ -80,6 +85,13 @@ def print_json(value: object) -> None:
 def plain(text: str) -> str:
     """Return text without control characters: an account's label must not steer a terminal."""
     return "".join(c if c.isprintable() else " " for c in text)
+
+
+def split_names(text: str | None) -> list[str] | None:
+    """Return the names in a list with commas, None if there is none."""
+    if text is None:
+        return None
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def json_option(command: _Command) -> _Command:

@@ -65,7 +65,7 @@ def start(
     if types is None:
         api_name = metadata.module(module).api_name
         known = known_types(records, metadata, api_name)
-        chosen = known if fields is None else _choose(api_name, fields, known)
+        chosen = known if fields is None else choose_types(api_name, fields, known)
         modified = MODIFIED in known
     else:
         api_name, chosen = module, dict(types)
@@ -131,9 +131,14 @@ def _whole_record(records: Records, module: str) -> dict[str, object] | None:
     return records.get(module, str(record_id)) if record_id else None
 
 
-def _choose(
+def choose_types(
     module: str, fields: Sequence[str], known: Mapping[str, FieldType]
 ) -> dict[str, FieldType]:
+    """Return the types of some of a module's fields.
+
+    Raises:
+        SettingsError: It has no such field.
+    """
     unknown = [n for n in fields if n not in known and n not in PARENT_KEYS and n != "id"]
     if unknown:
         raise SettingsError(

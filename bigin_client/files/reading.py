@@ -92,7 +92,7 @@ class Input:
         if path.name.endswith("manifest.json"):
             return self._listed(path)
         if not path.exists():
-            raise SettingsError(f"there is no file {path}", hint="See the task that writes it.")
+            raise SettingsError(f"there is no file {path}", hint="Check the path and what should have written it.")
         if not path.is_dir():
             self._promised = None
             return [path]
@@ -149,7 +149,8 @@ def lines(stream: IO[bytes], form: Format, *, zipped: bool, name: str) -> Iterat
 
 
 def _json_lines(stream: IO[bytes]) -> Iterator[Line]:
-    for line in stream:
+    # Not `for line in stream`: the wrapper around files in Airflow 2.11 cannot be iterated over.
+    for line in iter(stream.readline, b""):
         if not line.strip():
             continue
         try:

@@ -1,0 +1,171 @@
+"""`bigin load` as its users run it: plan, load, account of every row, refused rows again."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bigin_client.load import LoadOptions, RunOptions
+from bigin_client.testing import BiginSimulator
+
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+BY_EMAIL = ("--module", "contacts", "--match-on", "Email", "--map", "mail=Email")
+PEOPLE = """mail,Last_Name,Title
+ada@example.com,Lovelace,Countess
+charles@example.com,Babbage,Inventor
+,Nobody,
+"""
+
+
+@pytest.fixture
+def own(environment, monkeypatch, tmp_path) -> Iterator[BiginSimulator]:
+    """Serve an account that one test may write to, with a file `people.csv` beside it."""
+    with BiginSimulator(seed=7, sizes={"Contacts": 5, "Accounts": 2}, rate_limit=None) as sim:
+        environment |= {"MATON_API_KEY": sim.api_key, "MATON_API_BASE_URL": sim.base_url}
+        environment["XDG_STATE_HOME"] = str(tmp_path / "state")
+        monkeypatch.chdir(tmp_path)
+        Path("people.csv").write_text(PEOPLE)
+        yield sim
+
+
+def people(sim: BiginSimulator) -> dict[str, dict]:
+    return {r["Email"]: r for r in sim.store.records("Contacts") if r["Email"]}
+
+
+def lines_of(path: str) -> list[dict]:
+    return [json.loads(line) for line in Path(path).read_text().splitlines()]
+
+
+def test_a_dry_run_shows_what_the_load_then_does(in_process, own):
+    before = own.store.records("Contacts")
+    looked = in_process("load", "people.csv", *BY_EMAIL, "--dry-run", "--plan", "plan.jsonl")
+    assert looked.returncode == 5
+    assert own.store.records("Contacts") == before
+    assert "create" in looked.stdout
+    assert "Title: Countess" in looked.stdout
+    assert "MATCH_KEY_MISSING" in looked.stdout
+    assert [r["action"] for r in sorted(lines_of("plan.jsonl"), key=lambda r: r["row_number"])] == [
+        "create", "create", "reject",
+    ]  # fmt: skip
+
+    files = ("--rejects", "r.jsonl", "--max-rejects", "1", "--outcomes", "o.jsonl")
+    done = in_process("load", "people.csv", *BY_EMAIL, *files, "--report", "report.json")
+    assert done.returncode == 0, done.stderr
+    assert people(own)["ada@example.com"]["Title"] == "Countess"
+    assert own.store.count("Contacts") == 7
+    report = json.loads(Path("report.json").read_text())
+    outcomes = report["streams"]["people"]["outcomes"]
+    assert (outcomes["created"], outcomes["rejected"]) == (2, 1)
+    assert sum(outcomes.values()) == 3 == len(lines_of("o.jsonl"))
+    assert [r["code"] for r in lines_of("r.jsonl")] == ["MATCH_KEY_MISSING"]
+
+    again = in_process("load", "people.csv", *BY_EMAIL, "--json")
+    assert again.returncode == 5
+    assert json.loads(again.stdout)["streams"]["people"]["outcomes"]["unchanged"] == 2
+
+
+def test_in_a_terminal(in_terminal, own):
+    """A table of changes in colour, no line longer than 80 columns; no colour in a pipe."""
+    Path("people.jsonl").write_text(
+        json.dumps({"mail": "x@example.com", "Last_Name": "L" * 80, "Description": "d" * 300})
+    )
+    code, shown = in_terminal("load", "people.jsonl", *BY_EMAIL, "--dry-run")
+    assert code == 0, shown
+    assert "\x1b[32mcreate" in shown
+    assert max(len(ESCAPES.sub("", line)) for line in shown.splitlines()) <= 80
+    assert own.store.count("Contacts") == 5
+
+
+def test_refused_rows_again(in_process, in_terminal, own):
+    """The plan first, then the question; without a terminal nothing is written."""
+    in_process("load", "people.csv", *BY_EMAIL, "--rejects", "r.jsonl")
+    mended = Path("r.jsonl").read_text().replace('"mail":""', '"mail":"nobody@example.com"')
+    Path("r.jsonl").write_text(mended)
+    again = ("load", "--retry-rejects", "r.jsonl", "--map", "mail=Email")
+
+    unasked = in_process(*again)
+    assert unasked.returncode == 2
+    assert "create" in unasked.stdout
+    assert "nobody@example.com" not in people(own)
+    assert [p.name for p in Path().glob("r*.jsonl")] == ["r.jsonl"]
+    code, shown = in_terminal(*again, answer="y\n")
+    assert code == 0, shown
+    assert people(own)["nobody@example.com"]["Last_Name"] == "Nobody"
+
+
+def test_standard_input_and_lines_that_hold_no_row(in_process, own):
+    """A line that cannot be read is a reject like any other; the rest is loaded."""
+    lines = [
+        '{"Email": "one@example.com", "Last_Name": "One"}',
+        "no JSON",
+        '{"Email": "two@example.com", "Last_Name": "Two"}',
+    ]
+    done = in_process(
+        "load", "-", "--module", "Contacts", "--match-on", "Email", "--json",
+        stdin="\n".join(lines),
+    )  # fmt: skip
+    assert done.returncode == 5
+    entry = json.loads(done.stdout)["streams"]["stdin"]
+    assert entry["rejects_by_code"] == {"INVALID_DATA": 1}
+    assert (entry["rows"], entry["outcomes"]["created"]) == (3, 2)
+    assert {"one@example.com", "two@example.com"} <= people(own).keys()
+
+
+def test_what_was_exported_is_unchanged_when_loaded(in_process, own):
+    assert own.store.count("Contacts") == 5
+    for form in ("jsonl", "csv", "parquet"):
+        in_process("export", "Contacts", "--to", form, "--format", form)
+        manifest = f"{form}/Contacts.{form}.manifest.json"
+        done = in_process("load", manifest, "--module", "Contacts", "--json", "--compare", "always")
+        assert done.returncode == 0, done.stderr
+        outcomes = json.loads(done.stdout)["streams"]["Contacts"]["outcomes"]
+        assert outcomes["unchanged"] == 5, (form, outcomes)
+
+
+def test_mirror_needs_a_whole_input(in_process, own):
+    """Records are deleted only where the number of rows proves that none is missing."""
+    in_process("export", "Contacts", "--to", ".")
+    lines = Path("Contacts.jsonl").read_text().splitlines(keepends=True)
+    Path("rows.jsonl").write_text("".join(lines[:-1]))
+    mirror = ("--module", "Contacts", "--mode", "mirror", "--mirror-scope", "all",
+              "--max-delete-share", "1")  # fmt: skip
+    unproved = in_process("load", "rows.jsonl", *mirror)
+    assert unproved.returncode == 6
+    assert own.store.count("Contacts") == 5
+    proved = in_process("load", "rows.jsonl", *mirror, "--expected-rows", "4")
+    assert proved.returncode == 0, proved.stderr
+    assert own.store.count("Contacts") == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "give FILE and --module"),
+        (("people.csv",), "give FILE and --module"),
+        (("nope.csv", "--module", "Contacts"), "no file nope.csv"),
+        (("people.csv", "--module", "Nope"), "no module Nope"),
+        (("people.csv", "--module", "Contacts", "--map", "mail"), "expected COLUMN=FIELD"),
+        (("people.csv", *BY_EMAIL, "--max-rejects", "1%"), "needs rejects_path"),
+        (("people.csv", *BY_EMAIL, "--yes"), "go with --retry-rejects"),
+        (("people.csv", "--retry-rejects", "r.jsonl"), "instead of FILE"),
+    ],
+)
+def test_wrong_arguments_send_nothing(in_process, own, arguments, said):
+    done = in_process("load", *arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert not [r for r in own.requests if r.method != "GET"]
+
+
+def test_every_option_of_the_engine_is_there(in_process):
+    """What the engine can be told, the command can be told."""
+    told = in_process("load", "--help").stdout.replace("-", "_")
+    renamed = {"fields": "map", "lookups": "lookup"}
+    for name in LoadOptions.__dataclass_fields__:
+        assert f"__{renamed.get(name, name)} " in told, name
+    for name in RunOptions.__dataclass_fields__:
+        assert f"__{name.removesuffix('_path')} " in told, name
