@@ -35,6 +35,7 @@ class CreditMeter:
 
     Attributes:
         used: Spent by this run, refused calls as free (bigin-api.md 11.16).
+        used_by_writes: What of `used` went into writes of records.
         at_most: The same if refused and failed calls cost something: the limits go by it.
         left: What the account has left, as the service said last; None until it says.
     """
@@ -45,11 +46,12 @@ class CreditMeter:
         self._lock = threading.Lock()
         self._in_flight = 0
         self.used = 0
+        self.used_by_writes = 0
         self.at_most = 0
         self.left: int | None = None
 
-    def reserve(self, cost: int) -> None:
-        """Count `cost` before a request is sent.
+    def reserve(self, cost: int, *, write: bool = False) -> None:
+        """Count `cost` before a request is sent, that of a write of records if it is one.
 
         Raises:
             CreditsExhaustedError: The limit would be passed; nothing was sent.
@@ -69,9 +71,18 @@ class CreditMeter:
                     msg, hint="Credits come back over 24 hours; run again later."
                 )
             self._book(cost, cost)
+            self.used_by_writes += cost if write else 0
             self._in_flight += cost
 
-    def settle(self, cost: int, *, spent: int, at_most: int, headers: Mapping[str, str]) -> None:
+    def settle(
+        self,
+        cost: int,
+        *,
+        spent: int,
+        at_most: int,
+        headers: Mapping[str, str],
+        write: bool = False,
+    ) -> None:
         """Put what a request has cost in the place of its reservation.
 
         Args:
@@ -79,9 +90,11 @@ class CreditMeter:
             spent: Its cost, as far as the documents tell.
             at_most: Its cost in the worst case.
             headers: Of the reply: may tell what the account has left.
+            write: As it was reserved.
         """
         with self._lock:
             self._in_flight -= cost
+            self.used_by_writes += spent - cost if write else 0
             self._book(spent - cost, at_most - cost)
             text = headers.get(REMAINING_HEADER, "")
             if text.isascii() and text.isdigit():

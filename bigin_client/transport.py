@@ -363,7 +363,7 @@ class Transport:
 
     def _exchange(self, request: Request) -> tuple[Reply | None, Fault | None]:
         """Send once; return the reply, or how it failed. Keeps the credit meter right."""
-        self.credits.reserve(request.cost)
+        self.credits.reserve(request.cost, write=request.row_errors)
         spent = at_most = 0
         headers: Mapping[str, str] = {}
         try:
@@ -389,7 +389,13 @@ class Transport:
                 self._check_cancelled()  # which may be what cut it off
             return None, error.fault
         finally:
-            self.credits.settle(request.cost, spent=spent, at_most=at_most, headers=headers)
+            self.credits.settle(
+                request.cost,
+                spent=spent,
+                at_most=at_most,
+                headers=headers,
+                write=request.row_errors,
+            )
         self._reached = True
         self._note_clock(reply)
         if reply.status == 429:  # noqa: PLR2004 - HTTP

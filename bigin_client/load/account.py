@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -66,10 +66,26 @@ class Account:
         """Return the fields to ask for: a list without any is refused."""
         return fields or [next(iter(self._metadata.fields(module)))]
 
+    def imagine(self, module: str, record_id: str | None, body: Mapping[str, Any] | None) -> str:
+        """Take a planned write for done; only a dry run does (`ImaginedAccount`).
+
+        Args:
+            module: API name.
+            record_id: The record; None: a new one.
+            body: What is written; None: it is deleted.
+
+        Returns:
+            The record's id.
+        """
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Give back what is held open."""
+
     @property
-    def credits_used(self) -> int:
-        """Credits that this process has spent so far."""
-        return self._transport.credits.used
+    def credits_read(self) -> int:
+        """Credits that this process has spent so far on all but writes of records."""
+        return self._transport.credits.used - self._transport.credits.used_by_writes
 
     def count(self, module: str) -> int:
         """Return the number of records of a module (1 credit)."""
@@ -111,26 +127,41 @@ class Account:
         found: dict[str, Record] = {}
         for start in range(0, len(wanted), _IDS):
             part = wanted[start : start + _IDS]
-            if len(groups) > 1 or not self._ids_heeded or len(part) == 1:
+            # A single record comes whole, whatever the number of its fields.
+            if not self._ids_heeded or len(part) <= len(groups):
                 break
-            query = ListQuery(module, groups[0], ids=tuple(part))
-            try:
-                reply = self._records.fetch(query)
-            except RequestError:
-                self._ids_heeded = False
-                break
-            data = [] if reply.is_empty else reply.object().get("data") or []
-            if any(str(r["id"]) not in part for r in data):
-                self._ids_heeded = False
-                log.info("%s: the service ignores ids on a list; records are read singly", module)
-                break
-            found.update((str(r["id"]), read(r)) for r in data)
+            for raw in self._list_of(module, part, groups):
+                found[str(raw[ID])] = read(raw)
         for record_id in wanted:
             if record_id not in found:
                 record = self.get(module, record_id, names)
                 if record is not None:
                     found[record_id] = record
         return list(found.values())
+
+    def _list_of(
+        self, module: str, ids: Sequence[str], groups: Sequence[tuple[str, ...]]
+    ) -> list[Record]:
+        """Return raw records by list; those whose groups of fields disagree are left out."""
+        parts: dict[str, list[Record]] = {}
+        for group in groups:
+            try:
+                reply = self._records.fetch(ListQuery(module, group, ids=tuple(ids)))
+            except RequestError:
+                self._ids_heeded = False
+                return []
+            data = [] if reply.is_empty else reply.object().get("data") or []
+            if any(str(r[ID]) not in ids for r in data):
+                self._ids_heeded = False
+                log.info("%s: the service ignores ids on a list; records are read singly", module)
+                return []
+            for raw in data:
+                parts.setdefault(str(raw[ID]), []).append(raw)
+        return [
+            {name: value for raw in found for name, value in raw.items()}
+            for found in parts.values()
+            if len(found) == len(groups) and len({r.get(MODIFIED) for r in found}) == 1
+        ]
 
     def get(self, module: str, record_id: str, fields: Sequence[str]) -> Record | None:
         """Return one record in our form, None when it does not exist."""

@@ -16,7 +16,7 @@ from bigin_client.load.binding import ID
 from bigin_client.load.results import Outcome
 from bigin_client.load.rows import Refusal, Row
 from bigin_client.load.settle import Settler
-from bigin_client.load.writer import TRANSIENT, BatchReply, Fate, Item, Writer
+from bigin_client.load.writer import DUPLICATE, TRANSIENT, BatchReply, Fate, Item, Writer
 
 if TYPE_CHECKING:
     from bigin_client.load.loader import Loader
@@ -25,7 +25,6 @@ log = logging.getLogger(__name__)
 
 #: Times that a row is sent before its fate is called unknown.
 MAX_ATTEMPTS: Final = 4
-DUPLICATE: Final = "DUPLICATE_DATA"
 #: Seconds; doubled with each try.
 _PAUSE: Final = 0.25
 _OUTCOMES: Final = {
@@ -71,7 +70,6 @@ class Delivery:
         #: Sent again one by one, because the service stumbled over them.
         self._alone: list[Item] = []
         self._busy: set[bytes] = set()
-        self._imagined = 0
 
     @property
     def credits_predicted(self) -> int:
@@ -164,8 +162,7 @@ class Delivery:
                 return
         if self._dry_run:
             self._writer.predict(items[0].kind, len(items))
-            for item in items:
-                self._imagine(item)
+            self._imagine(items)
             return
         if self._loader.has_stopped:
             for item in items:
@@ -200,15 +197,22 @@ class Delivery:
                 self._plan_next(decision)
         return still
 
-    def _imagine(self, item: Item) -> None:
-        record_id = item.record_id
-        if record_id is None:
-            self._imagined += 1
-            record_id = f"new {self._imagined}"
-        self._note(item, record_id)
-        self._loader.finish_row(
-            item.row, _OUTCOMES[item.kind], record_id=item.record_id, changes=item.body
-        )
+    def _imagine(self, items: list[Item]) -> None:
+        """Take what is planned for what became of it."""
+        loader = self._loader
+        foresight = loader.foresight
+        clashes = foresight.clashes(items) if foresight is not None else []
+        refused = {item.row.number: refusal for item, refusal in clashes}
+        for item in items:
+            if item.row.number in refused:
+                loader.refuse(item.row, refused[item.row.number])
+                continue
+            known = item.record_id or item.expected_id
+            body = None if item.kind == "delete" else item.body
+            record_id = loader.run.account.imagine(loader.module.api_name, known, body)
+            self._note(item, record_id, is_new=known is None)
+            outcome = Outcome.UPDATED if item.expected_id else _OUTCOMES[item.kind]
+            loader.finish_row(item.row, outcome, record_id=known, changes=item.body)
 
     # -- replies -----------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from bigin_client.journal import StreamJournal
 from bigin_client.load import inserting, keys
 from bigin_client.load.binding import ID, Binding
 from bigin_client.load.delivery import Delivery
+from bigin_client.load.foresight import Foresight
 from bigin_client.load.index import Index, Known
 from bigin_client.load.lookups import Lookups
 from bigin_client.load.mirror import Mirror
@@ -44,8 +45,6 @@ log = logging.getLogger(__name__)
 
 #: Rows planned together.
 CHUNK: Final = 1_000
-#: Records of other streams' writes that are read one by one; more are cheaper by a walk.
-_FEW: Final = 20
 #: Seconds after which what was read of a record is read again before it is written over.
 FRESH_SECONDS: Final = 60.0
 _STREAM_FAILED: Final = 6
@@ -105,7 +104,6 @@ class Loader:
         self._reading: Reading | None = None
         self._blind = False
         self._ended = False
-        self._read_credits = 0
         self._stale: set[str] = set()
         self._said_dropped: set[str] = set()
         #: Columns that name a row within the input; may change with a new SCHEMA.
@@ -114,6 +112,7 @@ class Loader:
         self._parking: Parking | None = None
         self.mirror = Mirror(self, options) if options.mode == "mirror" else None
         self.verifier = Verifier(self) if options.verify else None
+        self.foresight = Foresight(self) if run.options.dry_run else None
         self._read_at = 0.0
         if listed:
             run.report.streams[stream] = self.report
@@ -208,8 +207,9 @@ class Loader:
 
     @property
     def credits_predicted(self) -> int:
-        """Credits that this stream was expected to cost, as far as it was planned."""
-        return self._read_credits + (self._delivery.credits_predicted if self._delivery else 0)
+        """Credits that this stream's writes were expected to cost, as far as they were planned."""
+        deletions = self.mirror.credits_predicted if self.mirror is not None else 0
+        return deletions + (self._delivery.credits_predicted if self._delivery else 0)
 
     @property
     def has_stopped(self) -> bool:
@@ -457,9 +457,7 @@ class Loader:
         waiting = [r for r in rows if r.natural_keys]
         if not waiting:
             return rows
-        before = self.run.transport.credits.used
         refused = self._lookups.resolve(waiting, final=final)
-        self._read_credits += self.run.transport.credits.used - before
         for row, refusal in refused:
             self.refuse(row, refusal)
         gone = {row.number for row, _ in refused}
@@ -530,8 +528,14 @@ class Loader:
                     reason="its record was changed after the row was refused",
                 )
                 continue
-            blind = self._blind and not matches and not row.is_deletion
-            decision = planner.decide_blindly(row) if blind else planner.decide(row, matches)
+            # What was read for a dry run alone, a real run does not know.
+            known = [m for m in matches if index.is_taken(m.id)] if self.foresight else matches
+            blind = self._blind and not known
+            decision = (
+                planner.decide_blindly(row, matches[0].id if matches else None)
+                if blind
+                else planner.decide(row, matches)
+            )
             if isinstance(decision, Item):
                 planned[decision.kind] = planned.get(decision.kind, 0) + 1
                 row.is_placed = True
@@ -540,11 +544,11 @@ class Loader:
             else:
                 self.end_row(row, decision)
         log.info(
-            "%s: rows up to %d planned (%s); %d credits expected so far",
+            "%s: rows up to %d planned (%s); %d credits expected for this run so far",
             self.stream,
             self.report.rows,
             ", ".join(f"{n} to {kind}" for kind, n in planned.items()) or "nothing to write",
-            self.credits_predicted,
+            self.run.credits_predicted,
         )
         delivery.collect()
 
@@ -663,13 +667,12 @@ class Loader:
 
     def _refresh(self, index: Index) -> None:
         """Read again what other streams wrote."""
-        for record_id in self._stale:
-            record = self.read_record(record_id)
-            if record is None:
-                index.remove(record_id)
-            else:
-                index.add([record])
-        self._stale.clear()
+        stale, self._stale = sorted(self._stale), set()
+        for record_id in stale:
+            index.remove(record_id)
+        if stale:
+            module = self.module.api_name
+            index.add(self.run.account.by_ids(module, stale, sorted(index.fields)))
 
     def _compared(self) -> list[Field]:
         keys_ = self._key.fields if self._key is not None else ()
@@ -679,28 +682,28 @@ class Loader:
 
     @property
     def _compare(self) -> Compare:
-        """How to read; a dry run cannot leave the decision to the service's own upsert."""
-        dry = self.run.options.dry_run and self.options.compare == "never"
+        """How to read; only a plain upsert may be left to the service."""
         needs_values = bool(self.options.protect) or self.options.mode != "upsert"
-        return "always" if dry or needs_values else self.options.compare
+        return "always" if needs_values else self.options.compare
 
     def _read_account(self, rows: list[Row]) -> None:
         """Make sure that the index knows the records that these rows may match."""
         if self._reading is None:
             return
-        before = self.run.transport.credits.used
         if not self._reading.complete:
             self._read_at = time.monotonic()
-        self._blind = not self._reading.read(rows)
-        # Only afterwards: how many records there are was not known before.
-        self._read_credits += self.run.transport.credits.used - before
+        # What is to be deleted must be found first.
+        may_be_blind = not any(r.is_deletion for r in rows)
+        self._blind = not self._reading.read(rows, may_be_blind=may_be_blind)
+        if self._blind and self.foresight is not None:
+            self.foresight.read(rows, self.index)
 
     def _open_index(self) -> None:
         """Make an index for the fields to compare, a new one when there are more."""
         fields = self._compared()
         old = self._index
         fits = old is not None and set(old.fields) >= {f.api_name for f in fields}
-        if old is not None and fits and len(self._stale) <= _FEW:
+        if old is not None and fits:
             self._refresh(old)
             return
         assert self._shaper is not None  # noqa: S101 - set by _prepare

@@ -44,6 +44,7 @@ class Mirror:
 
     Attributes:
         deleted: Records deleted, or in a dry run to be deleted.
+        credits_predicted: Credits that the deletions cost.
 
     Raises:
         SettingsError: The scope is missing or names what is not there.
@@ -56,6 +57,7 @@ class Mirror:
         self._unread = 0
         self._refused: set[bytes] = set()
         self.deleted = 0
+        self.credits_predicted = 0
         module = loader.module.api_name
         if module == CASCADING and not options.allow_cascade:
             raise SettingsError(
@@ -169,6 +171,8 @@ class Mirror:
         going = [r[ID] for r in fresh if self._is_in_scope(r) and self._may_go(r)]
         if not going:
             return
+        self.credits_predicted += 1
+        loader.run.plan_deletions(loader, going)
         if loader.run.options.dry_run:
             self.deleted += len(going)
             return

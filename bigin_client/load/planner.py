@@ -66,10 +66,11 @@ class Planner:
             return self._delete(row, known)
         return self._create(row) if known is None else self._update(row, known)
 
-    def decide_blindly(self, row: Row) -> Item | Refusal:
+    def decide_blindly(self, row: Row, expected_id: str | None) -> Item | Refusal:
         """Return a write that leaves it to the service whether the record is there."""
         missing = self._shaper.missing_for_create(row)
-        return missing or Item(row, "upsert", self._shaper.update_body(row))
+        body = self._shaper.update_body(row)
+        return missing or Item(row, "upsert", body, expected_id=expected_id)
 
     def _create(self, row: Row) -> Item | Refusal:
         key = self._key

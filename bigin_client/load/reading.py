@@ -77,8 +77,12 @@ class Reading:
         self._said = False
         self.complete = False
 
-    def read(self, rows: Sequence[Row]) -> bool:
+    def read(self, rows: Sequence[Row], *, may_be_blind: bool = True) -> bool:
         """Make the index know the records of these rows.
+
+        Args:
+            rows: With their match keys.
+            may_be_blind: None of the rows needs more than the service's own upsert.
 
         Returns:
             False when nothing was read, because writing blindly is cheaper: the rows go to
@@ -86,10 +90,10 @@ class Reading:
         """
         if self.complete or not rows:
             return True
-        unique = self._key.unique
+        unique = self._key.unique and may_be_blind
         if self._compare == "never" and unique:
             return False
-        before = self._account.credits_used
+        before = self._account.credits_read
         try:
             if self._looked_up and self._look_up_is_cheaper(len(rows)):
                 self._look_up(rows)
@@ -98,7 +102,7 @@ class Reading:
             log.info("%s: keys are not looked up: %s", self._module, error)
             self._looked_up = False
         finally:
-            self._spent += self._account.credits_used - before
+            self._spent += self._account.credits_read - before
         blindly = -(-len(rows) // 10)
         if (
             unique

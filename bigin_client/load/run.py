@@ -23,6 +23,7 @@ from bigin_client.errors import BiginError, SettingsError
 from bigin_client.journal import Journal, JournalError, default_path
 from bigin_client.lease import Lease
 from bigin_client.load.account import Account
+from bigin_client.load.imagined import ImaginedAccount
 from bigin_client.load.loader import Loader
 from bigin_client.load.lookups import Parents
 from bigin_client.load.options import LoadOptions, parse_max_rejects
@@ -128,7 +129,8 @@ class LoadRun:
         self.metadata = client.metadata
         self.batches = client.batches
         self.settings = client.settings
-        self.account = Account(client.transport, client.records, client.metadata, client.queries)
+        account = ImaginedAccount if self.options.dry_run else Account
+        self.account = account(client.transport, client.records, client.metadata, client.queries)
         self.report = LoadReport(dry_run=self.options.dry_run)
         self.stopped: BiginError | None = None
         self._server_started_at: datetime | None = None
@@ -141,6 +143,7 @@ class LoadRun:
         self._began = time.monotonic()
         self._requests_before = client.transport.requests_sent
         self._credits_before = client.transport.credits.used
+        self._read_before = self.account.credits_read
         self._closed = False
         self.sources = Sources(self)
         self._hidden: dict[str, Loader] = {}
@@ -287,17 +290,14 @@ class LoadRun:
                     attempt=row.attempts,
                 ).to_dict()
             )
-        if self._plan is not None:
-            self._plan.write(
-                {
-                    "stream": loader.stream,
-                    "row_number": outcome.row_number,
-                    "action": _PLAN_ACTIONS[outcome.outcome],
-                    "key": outcome.key,
-                    "id": outcome.id,
-                    "changes": dict(outcome.changes),
-                }
-            )
+        self._plan_line(
+            loader,
+            outcome.row_number,
+            _PLAN_ACTIONS[outcome.outcome],
+            outcome.id,
+            key=outcome.key,
+            changes=outcome.changes,
+        )
         if self._outcomes is not None:
             self._outcomes.write(
                 {
@@ -309,6 +309,33 @@ class LoadRun:
                     "outcome": outcome.outcome.value,
                     "code": outcome.code,
                     "at": timestamps.to_text(timestamps.now()),
+                }
+            )
+
+    def plan_deletions(self, loader: Loader, ids: Iterable[str]) -> None:
+        """Enter records into the plan that mirror mode deletes; no row is behind them."""
+        for record_id in ids:
+            self._plan_line(loader, None, _PLAN_ACTIONS[Outcome.DELETED], record_id)
+
+    def _plan_line(
+        self,
+        loader: Loader,
+        row_number: int | None,
+        action: str,
+        record_id: str | None,
+        *,
+        key: Mapping[str, Any] | None = None,
+        changes: Mapping[str, Any] | None = None,
+    ) -> None:
+        if self._plan is not None:
+            self._plan.write(
+                {
+                    "stream": loader.stream,
+                    "row_number": row_number,
+                    "action": action,
+                    "key": key,
+                    "id": record_id,
+                    "changes": dict(changes or {}),
                 }
             )
 
@@ -489,6 +516,7 @@ class LoadRun:
             loader.close()
         for parents in self._parents.values():
             parents.close()
+        self.account.close()
         for journal in self._journals.values():
             journal.close()
         for lease in self._leases.values():
@@ -497,14 +525,24 @@ class LoadRun:
             if file is not None:
                 file.close()
 
+    @property
+    def credits_predicted(self) -> int:
+        """Credits that this run costs, as far as it is planned.
+
+        Reads count once they are done: how many records there are is not known before. What
+        only a dry run reads does not count.
+        """
+        loaders = [*self.loaders.values(), *self._hidden.values()]
+        read = self.account.credits_read - self._read_before
+        read -= sum(x.foresight.credits for x in loaders if x.foresight is not None)
+        return read + sum(x.credits_predicted for x in loaders)
+
     def _finish_report(self) -> None:
         report = self.report
         report.seconds = time.monotonic() - self._began
         report.requests = self.transport.requests_sent - self._requests_before
         report.credits_used = self.transport.credits.used - self._credits_before
-        report.credits_predicted = sum(
-            x.credits_predicted for x in [*self.loaders.values(), *self._hidden.values()]
-        )
+        report.credits_predicted = self.credits_predicted
         count, share = parse_max_rejects(self.options.max_rejects)
         allowed = max(count, int(share * report.rows))
         report.too_many_rejects = report.refused > allowed

@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 #: Codes of a row's result that say that the service stumbled, not that the row is bad.
 TRANSIENT: Final = frozenset({"INTERNAL_ERROR", "INTERNAL_SERVER_ERROR", "TOO_MANY_REQUESTS"})
+#: A unique field's value is another record's.
+DUPLICATE: Final = "DUPLICATE_DATA"
 #: Fields whose values name a module: the service says Deals (bigin-api.md 1.4).
 _PARENT_KEYS: Final = ("$related_module", "$se_module")
 
@@ -61,12 +63,21 @@ class Fate(enum.Enum):
 
 @dataclass
 class Item:
-    """One row in a batch: what is written, and to which record."""
+    """One row in a batch.
+
+    Attributes:
+        row: The row.
+        kind: How it is written.
+        body: What is written.
+        record_id: To which record; None where the service finds or makes it.
+        expected_id: In a dry run the record that the service would find.
+    """
 
     row: Row
     kind: WriteKind
     body: dict[str, Any] = field(repr=False)
     record_id: str | None = None
+    expected_id: str | None = None
 
 
 @dataclass

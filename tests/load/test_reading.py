@@ -126,7 +126,21 @@ def test_compare_never(sim, client):
     assert outcomes(report, "Contacts") == {"updated": 40, "created": 10}
     assert report.credits_used <= 7
     dry = client.load("Contacts", rows, match_on=["Email"], compare="never", dry_run=True)
-    assert outcomes(dry, "Contacts") == {"unchanged": 50}
+    assert outcomes(dry, "Contacts") == {"updated": 50}  # touched, as by the load itself
+    assert dry.credits_predicted == 5 < dry.credits_used
+
+
+def test_deletions_are_looked_for_whatever_compare_says(sim, client):
+    """The service's own upsert deletes nothing."""
+    record = next(r for r in sim.store.records("Contacts") if r["Email"])
+    rows = [
+        {"email": record["Email"], "last_name": "Gone", "_sdc_deleted_at": "2026-01-01T00:00:00Z"},
+        {"email": "stays@load.test", "last_name": "Stays"},
+    ]
+    how = {"match_on": ["Email"], "compare": "never", "on_delete": "delete"}
+    report = client.load("Contacts", rows, **how)
+    assert outcomes(report, "Contacts") == {"deleted": 1, "created": 1}
+    assert sim.store.get("Contacts", record["id"]) is None
 
 
 def test_what_an_unclear_insert_made_is_read_before_it_is_settled(sim, client, monkeypatch):
