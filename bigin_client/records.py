@@ -177,13 +177,9 @@ class Records:
         self._metadata = metadata
 
     @property
-    def max_concurrency(self) -> int:
-        """How many requests may be under way at once."""
-        return self._transport.settings.max_concurrency
-
-    def pause(self, seconds: float) -> None:
-        """Wait; a stop ends the wait with `CancelledError`."""
-        self._transport.pause(seconds)
+    def transport(self) -> Transport:
+        """What sends the requests."""
+        return self._transport
 
     # -- lists -----------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from bigin_client.errors import NotFoundError, RequestError, ScopeError, ServiceError
 from bigin_client.extract.broken import BrokenAssumptionError
@@ -22,7 +23,10 @@ from bigin_client.records import MODIFIED
 log = logging.getLogger(__name__)
 
 #: Tries to find a quiet moment; an account that never rests is not counted.
-TRIES = 3
+TRIES: Final = 3
+#: Seconds before a count that differs is believed: it may come from an index, which lags 10 to
+#: 20 s behind writes (bigin-api.md 7.1).
+LAG: Final = 20.0
 
 
 class Balance:
@@ -51,7 +55,10 @@ class Balance:
     def run(self) -> Iterator[Found]:
         """Yield the records that were missed, if there are any."""
         unknown: Row | None = None
-        for _ in range(TRIES):
+        waited = False
+        tries = TRIES
+        while tries > 0:
+            tries -= 1
             yield from self._seek.catch_up()
             before = self._moment()
             counted = self._count()
@@ -66,16 +73,31 @@ class Balance:
                 unknown = newest
                 continue
             missing = counted - self._seek.alive(gone)
+            if missing < 0 and not self._source.feed_tells_all:
+                return  # deleted meanwhile, and no feed tells how many
+            if missing and not waited:
+                log.info("%s: the count differs; asking again in %d s", self._source.module, LAG)
+                self._source.records.transport.pause(LAG)
+                waited, tries = True, TRIES
+                continue
             if missing > 0:
                 yield from self._look_into(missing)
-            elif missing < 0 and self._source.feed_tells_all:
+            elif missing < 0:
                 self._warn(f"the service counts {-missing} records fewer than were read")
             return
         log.info("%s: changes too fast to be counted", self._source.module)
 
     def _look_into(self, missing: int) -> Iterator[Found]:
         """Read all ids, and the records whose ids were never seen."""
-        unseen = sorted(i for i in ids_of(self._source) if not self._seek.has_seen(number(i)))
+        try:
+            ids = ids_of(self._source)
+        except BrokenAssumptionError as broken:
+            self._warn(
+                f"the service counts {missing} records more than were read, and their ids cannot "
+                f"be listed: {broken.message}"
+            )
+            return
+        unseen = sorted(i for i in ids if not self._seek.has_seen(number(i)))
         loose = [r for r in map(self._source.get, unseen) if r is not None]
         if loose:
             log.warning(

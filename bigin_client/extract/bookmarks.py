@@ -80,6 +80,7 @@ class Bookmark:
         if self._value is None or value > self._value:
             self._value = value
 
-    def finish(self) -> None:
-        """Everything until the read began has been handed over."""
-        self.advance(self.began if self.began is not None else self._last_seen)
+    def finish(self, lag: int = 0) -> None:
+        """Everything until the read began, less a lag in seconds, has been handed over."""
+        end = self.began if self.began is not None else self._last_seen
+        self.advance(None if end is None else end - lag)

@@ -14,6 +14,6 @@ class BrokenAssumptionError(PagingError):
         about_sort: It is the sort by Modified_Time that cannot be relied on.
     """
 
-    def __init__(self, message: str, *, about_sort: bool = False) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, about_sort: bool = False, code: str | None = None) -> None:
+        super().__init__(message, code=code)
         self.about_sort = about_sort

@@ -8,15 +8,18 @@ second time, and until two passes agree.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Generator, Iterator
 from typing import TypeGuard
 
 from bigin_client.errors import RequestError
+from bigin_client.extract.broken import BrokenAssumptionError
 from bigin_client.extract.chain import Chain
+from bigin_client.extract.checks import CHAIN_ENDS, MAX_WALKS, STALE_TOKEN, time_of, too_fast
 from bigin_client.extract.found import Found, take
+from bigin_client.extract.keyset import ids_by_keyset
 from bigin_client.extract.known import Census
 from bigin_client.extract.newest import since
-from bigin_client.extract.seek import MAX_WALKS, STALE_TOKEN, time_of, too_fast
 from bigin_client.extract.source import Source
 from bigin_client.types import Record
 
@@ -98,5 +101,9 @@ def ids_of(source: Source) -> set[str]:
             if refusal.code not in STALE_TOKEN:
                 raise
             continue
+        except BrokenAssumptionError as broken:
+            if broken.code != CHAIN_ENDS:
+                raise
+            return set(itertools.chain.from_iterable(ids_by_keyset(source)))
         return ids
     raise too_fast(source.module)

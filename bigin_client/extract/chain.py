@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from bigin_client.errors import PagingError
+from bigin_client.errors import PagingError, RequestError
+from bigin_client.extract.broken import BrokenAssumptionError
+from bigin_client.extract.checks import CHAIN_ENDS
 from bigin_client.extract.rows import Page, read_page
 from bigin_client.extract.source import Source
 from bigin_client.records import ListQuery
@@ -53,6 +56,7 @@ class Chain:
         """Return the next page of the first field group, None when there is none.
 
         Raises:
+            BrokenAssumptionError: There are more records than page tokens reach.
             PagingError: The page before announced more records, but its token was missing or
                 came before, or a page came twice. Ending quietly would lose records.
         """
@@ -65,7 +69,7 @@ class Chain:
                 "token",
                 hint="Run again; what was read so far is kept.",
             )
-        reply = self._source.fetch(self._query, self._token)
+        reply = self._fetch()
         if self.first_reply is None:
             self.first_reply = reply
         if reply.is_empty:
@@ -84,12 +88,26 @@ class Chain:
             self._used.add(page.token)
         return page
 
+    def _fetch(self) -> Reply:
+        try:
+            return self._source.fetch(self._query, self._token)
+        except RequestError as refusal:
+            if refusal.code != CHAIN_ENDS:
+                raise
+            raise BrokenAssumptionError(
+                f"page tokens end after {self.number} pages (bigin-api.md section 5: 100,000 "
+                "records)",
+                code=CHAIN_ENDS,
+            ) from None
+
     def parts(self) -> list[Reply | None]:
         """Return the present page as the other field groups show it.
 
         A group that ends earlier gives None: its records are then read by id.
         """
-        return [self._catch_up(group) for group in self._others]
+        if not self._others:
+            return []
+        return self._source.crew.together([partial(self._catch_up, g) for g in self._others])
 
     def _catch_up(self, group: _Group) -> Reply | None:
         reply: Reply | None = None

@@ -12,11 +12,7 @@ from collections.abc import Callable, Iterator
 from bigin_client.errors import RequestError
 from bigin_client.extract.broken import BrokenAssumptionError
 from bigin_client.extract.chain import Chain
-from bigin_client.extract.found import Found, take
-from bigin_client.extract.known import Census
-from bigin_client.extract.newest import since, sorts
-from bigin_client.extract.rows import Page, Row
-from bigin_client.extract.seek import (
+from bigin_client.extract.checks import (
     MAX_WALKS,
     SORT_NOT_APPLIED,
     STALE_TOKEN,
@@ -24,6 +20,10 @@ from bigin_client.extract.seek import (
     proves_sort,
     too_fast,
 )
+from bigin_client.extract.found import Found, take
+from bigin_client.extract.known import Census
+from bigin_client.extract.newest import since, sorts
+from bigin_client.extract.rows import Page, Row
 from bigin_client.extract.source import Source
 from bigin_client.records import MODIFIED
 

@@ -11,18 +11,14 @@ from typing import Any
 from bigin_client.errors import BiginError, NotFoundError, PagingError, RequestError, ScopeError
 from bigin_client.extract import bookmarks
 from bigin_client.extract.ahead import Lane, ReadAhead
-from bigin_client.extract.balance import Balance
 from bigin_client.extract.bookmarks import Bookmark
-from bigin_client.extract.broken import BrokenAssumptionError
-from bigin_client.extract.by_id import ById
 from bigin_client.extract.changes import ChangePage, Summary
+from bigin_client.extract.checks import CLOCK_SLACK, time_of
 from bigin_client.extract.deletions import RETENTION_DAYS, DeletedFeed, Emitted
-from bigin_client.extract.descend import Descend
-from bigin_client.extract.found import Assembler, Found, Strategy
-from bigin_client.extract.newest import NewestPage
+from bigin_client.extract.found import Assembler, Found
 from bigin_client.extract.rows import Row, read_page
-from bigin_client.extract.seek import CLOCK_SLACK, Seek, time_of
 from bigin_client.extract.source import Source
+from bigin_client.extract.ways import Ways
 from bigin_client.types import Tombstone
 
 log = logging.getLogger(__name__)
@@ -62,7 +58,6 @@ class Extraction:
     ) -> None:
         self.source = source
         self._deletes = deletes
-        self._field_names = field_names
         self._listed = dict(listed or {})
         #: Deleted while the records were read; what the feed lists no more at the end came back.
         self._gone: set[str] = set()
@@ -84,6 +79,14 @@ class Extraction:
         self._fed: _Feed | None = None
         # What is known stays known when the read ends early.
         self.summary = Summary(source.module, sort_proved=sort_proved, listed=dict(self._listed))
+        self._ways = Ways(
+            source,
+            self._cutoff,
+            self.summary,
+            deleted=self.deleted_meanwhile,
+            warn=self.warn,
+            field_names=field_names,
+        )
 
     @property
     def module(self) -> str:
@@ -104,7 +107,7 @@ class Extraction:
 
     def read_ahead(self, ahead: ReadAhead) -> None:
         """Begin to send the requests now; the pages wait until they are asked for."""
-        self._lane = ahead.lane(self._found, self._feed_ahead)
+        self._lane = ahead.lane(self._ways.run, self._feed_ahead)
 
     def _feed_ahead(self) -> None:
         if self._deletes and self.source.has_feed:
@@ -121,14 +124,14 @@ class Extraction:
         """
         last: str | None = None
         try:
-            for found in self._lane or self._found():
+            for found in self._lane or self._ways.run():
                 page = self._emit(found)
                 last = page.bookmark
                 if page.records or page.bookmark:
                     yield page
             self._note_first()
             yield from self._restored()
-            self._bookmark.finish()
+            self._bookmark.finish(self._ways.lag)
             if self._bookmark.text != last:
                 yield self._page([])
         finally:
@@ -181,80 +184,7 @@ class Extraction:
             rows = [] if reply.is_empty else read_page(reply, self.module).rows
             self._bookmark.first_reply(reply, rows)
 
-    # -- strategies ------------------------------------------------------------------------
-
-    def _found(self) -> Iterator[Found]:
-        """Yield what the first strategy finds whose assumptions hold."""
-        if self.source.cvid:
-            log.info(
-                "%s: the view is read whole each time; a record that leaves it is no deletion",
-                self.module,
-            )
-        failures: list[BiginError] = []
-        for strategy in self._strategies(failures):
-            self.summary.strategy = strategy.name
-            self.summary.reason = failures[-1].message if failures else None
-            if failures:
-                log.warning(
-                    "%s: read by the strategy %r, because %s",
-                    self.module,
-                    strategy.name,
-                    failures[-1].message,
-                )
-            try:
-                yield from strategy.run()
-            except (BrokenAssumptionError, RequestError) as failure:
-                failures.append(failure)
-                continue
-            return
-        raise self._no_way(failures)
-
-    def _strategies(self, failures: list[BiginError]) -> Iterator[Strategy]:
-        """Yield the strategies in their order; `failures` says what became of those before."""
-        source, cutoff = self.source, self._cutoff
-        if source.modified and not source.cvid:
-            expected: dict[str, int] = {}
-            known: list[Row] = []
-            if cutoff is not None:
-                newest = NewestPage(source, cutoff, sort_proved=self.summary.sort_proved)
-                try:
-                    reaches = newest.ask()
-                except RequestError as refusal:
-                    if self._drop_gone_fields():
-                        yield from self._strategies(failures)
-                        return
-                    failures.append(refusal)
-                    reaches = False
-                except BrokenAssumptionError as broken:
-                    failures.append(broken)
-                    reaches = False
-                self.summary.sort_proved = newest.sort_proved
-                if reaches:
-                    yield newest
-                    return
-                expected, known = newest.expected(), newest.known()
-            if not _about_sort(failures):
-                seek = Seek(source, cutoff, expected, known)
-                yield _Settled(seek, self, balance=cutoff is None and not source.pipeline_id)
-                if isinstance(failures[-1], RequestError) and self._drop_gone_fields():
-                    failures.clear()
-                    yield from self._strategies(failures)
-                    return
-            if not _about_sort(failures):
-                yield Descend(source, cutoff, self.deleted_meanwhile)
-        yield ById(source, cutoff, self.deleted_meanwhile)
-
-    def _no_way(self, failures: list[BiginError]) -> BiginError:
-        if len(failures) == 1:
-            return failures[0]
-        reasons = "; ".join(dict.fromkeys(f.message for f in failures))
-        return PagingError(
-            f"{self.module} could not be read to its end: {reasons}",
-            code=failures[-1].code,
-            status=failures[-1].status,
-            request_id=failures[-1].request_id,
-            hint="Nothing was skipped silently; what was read so far is kept.",
-        )
+    # -- deletions ---------------------------------------------------------------------------
 
     def deleted_meanwhile(self) -> set[str] | None:
         """Return the ids deleted since the read began; None: there is no feed to ask."""
@@ -269,34 +199,6 @@ class Extraction:
             return None
         self._gone |= (gone := {t["id"] for t in found})
         return gone
-
-    # -- fields that are gone ----------------------------------------------------------------
-
-    def _drop_gone_fields(self) -> bool:
-        """Stop asking for fields that the account has no more; returns whether there are any."""
-        if self._field_names is None:
-            return False
-        known = set(self._field_names())
-        gone = [n for n in self.source.types if n not in known and n[0] != "$" and n != "id"]
-        if gone:
-            self._warn_gone(gone)
-            self.source.drop_fields(gone)
-        return bool(gone)
-
-    def _tell_gone_fields(self) -> None:
-        gone, self._assembler.gone = self._assembler.gone, set()
-        # A parent's module is sent only where a record has one.
-        gone = {n for n in gone if n[0] != "$"}
-        if gone:
-            self._warn_gone(sorted(gone))
-
-    def _warn_gone(self, names: list[str]) -> None:
-        self.warn(
-            f"the account no longer has the field{'s' * (len(names) > 1)} {', '.join(names)}; "
-            "discover again"
-        )
-
-    # -- deletions ---------------------------------------------------------------------------
 
     def deletions(self) -> Iterator[ChangePage]:
         """Yield the deletions since their bookmark; to be asked for after `records`.
@@ -360,6 +262,13 @@ class Extraction:
                 "holds"
             )
 
+    def _tell_gone_fields(self) -> None:
+        gone, self._assembler.gone = self._assembler.gone, set()
+        # A parent's module is sent only where a record has one.
+        gone = {n for n in gone if n[0] != "$"}
+        if gone:
+            self._ways.warn_gone(sorted(gone))
+
     # -- summary -----------------------------------------------------------------------------
 
     def warn(self, text: str) -> None:
@@ -382,28 +291,3 @@ class _Feed:
     feed: DeletedFeed
     tombstones: list[Tombstone]
     error: BiginError | None = None
-
-
-class _Settled:
-    """Seek, the second look at what its chains may have hidden, and the count."""
-
-    def __init__(self, seek: Seek, extraction: Extraction, *, balance: bool) -> None:
-        self.name = seek.name
-        self._seek = seek
-        self._extraction = extraction
-        self._balance = balance
-
-    def run(self) -> Iterator[Found]:
-        summary, source = self._extraction.summary, self._extraction.source
-        deleted = self._extraction.deleted_meanwhile
-        yield from self._seek.run()
-        summary.sort_proved = summary.sort_proved or self._seek.sort_proved
-        yield from self._seek.settle(deleted)
-        # A single page is one moment's truth; more than one is counted.
-        if self._balance and self._seek.pages > 1:
-            yield from Balance(self._seek, source, deleted, self._extraction.warn).run()
-
-
-def _about_sort(failures: list[BiginError]) -> bool:
-    """Whether the sort is known not to work; a refused question counts, for it named the sort."""
-    return any(isinstance(f, RequestError) or getattr(f, "about_sort", False) for f in failures)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bigin_client.extract.chain import Chain
+from bigin_client.extract.checks import check_order, proves_sort
 from bigin_client.extract.found import Found, take
 from bigin_client.extract.rows import Page, Row
-from bigin_client.extract.seek import check_order, proves_sort
 from bigin_client.extract.source import Source
 from bigin_client.records import MODIFIED
 
@@ -30,9 +30,13 @@ class NewestPage:
     def __init__(self, source: Source, cutoff: int, *, sort_proved: bool = False) -> None:
         self._source = source
         self._cutoff = cutoff
-        self.chain = Chain(source, sort_by=MODIFIED, sort_order="desc")
         self.page: Page | None = None
         self.sort_proved = sort_proved
+        self.begin()
+
+    def begin(self) -> None:
+        """Put the question, or put it anew once the source asks for other fields."""
+        self.chain = Chain(self._source, sort_by=MODIFIED, sort_order="desc")
 
     def ask(self) -> bool:
         """Send the request; returns whether the page surely reaches back to the cutoff.

@@ -80,7 +80,7 @@ class Copy:
 
 
 @pytest.fixture
-def account() -> Iterator[Callable[..., Any]]:
+def account(monkeypatch) -> Iterator[Callable[..., Any]]:
     """Make a simulator and its client, of an account with the sizes given."""
     with ExitStack() as stack:
 
@@ -89,7 +89,10 @@ def account() -> Iterator[Callable[..., Any]]:
             settings = Settings(
                 api_key=sim.api_key, base_url=sim.base_url, requests_per_second=0, max_wait=5
             )
-            return sim, stack.enter_context(BiginClient(settings))
+            client = stack.enter_context(BiginClient(settings))
+            # What waits for the service's index waits by the simulator's clock.
+            monkeypatch.setattr(client.transport, "pause", sim.clock.advance)
+            return sim, client
 
         yield make
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import pytest
+
+from bigin_client.errors import PagingError
 
 HEADER_IGNORED = {"if_modified_since": "ignored"}
 MISREAD = {"if_modified_since": "offset misread"}
@@ -158,3 +161,71 @@ def test_without_the_count_a_full_read_is_as_good(account, copy_of):
     copy = copy_of(sim, client, "Accounts").read()
     assert copy.differences() == []
     assert copy.summary.complete
+
+
+#: A token chain of 100 rows instead of 100,000.
+SHORT_CHAINS = {"token_chain_rows": 100}
+
+
+@pytest.mark.parametrize(
+    "switches",
+    [
+        {},
+        {"if_modified_since": "ignored"},
+        {"sort": "ignored"},
+        {"sort": "ignored", "coql_lag": "as search"},
+    ],
+)
+def test_past_the_end_of_page_tokens_coql_names_the_ids(account, copy_of, caplog, switches):
+    """A module, or a second of it, holds more records than a token chain reaches."""
+    sim, client = account(sizes={"Products": 0}, **SHORT_CHAINS, **switches)
+    sim.clock.freeze()
+    for number in range(330):
+        sim.store.insert("Products", {"Product_Name": f"P{number}"})
+    sim.clock.resume()
+    sim.clock.advance(60)
+    with caplog.at_level(logging.WARNING):
+        copy = copy_of(sim, client, "Products").read(page_size=50)
+    assert copy.differences() == []
+    assert copy.summary.strategy == "by COQL"
+    assert "because page tokens end" in caplog.text
+    for record in sim.store.records("Products")[:120]:
+        sim.store.update("Products", record["id"], {"Product_Code": "x"})
+    copy.read(page_size=50)
+    sim.clock.advance(60)
+    copy.read(page_size=50)
+    assert copy.differences() == []
+
+
+def test_a_deletion_amid_the_walk_by_coql_hides_nothing(account, copy_of, on_list):
+    """Ids keep their order whatever happens."""
+    sim, client = account(sizes={"Tasks": 400}, sort="ignored", **SHORT_CHAINS)
+    ids = sorted(r["id"] for r in sim.store.records("Tasks"))
+
+    def change(number: int) -> None:
+        if number < 40:
+            sim.store.delete("Tasks", ids[number * 3])
+            sim.store.update("Tasks", ids[number * 3 + 1], {"Subject": "New"})
+
+    copy = copy_of(sim, client, "Tasks")
+    stop = on_list(sim, change)
+    copy.read(page_size=20)
+    stop()
+    copy.read(page_size=20)
+    assert copy.differences() == []
+
+
+@pytest.mark.parametrize("way", ["no COQL", "ids ignored", "no module"])
+def test_without_coql_both_reasons_are_named(account, copy_of, monkeypatch, way):
+    """The page tokens end, and the ids cannot be had otherwise."""
+    module = "Notes" if way == "no module" else "Tasks"
+    sim, client = account(sizes={"Notes": 300, "Tasks": 300}, sort="ignored", **SHORT_CHAINS)
+    if way == "no COQL":
+        sim.revoke("coql")
+    if way == "ids ignored":
+        real = client.records.fetch
+        monkeypatch.setattr(
+            client.records, "fetch", lambda query, token=None: real(replace(query, ids=None), token)
+        )
+    with pytest.raises(PagingError, match=r"page tokens end.*(COQL|ids)"):
+        copy_of(sim, client, module).read(page_size=50)

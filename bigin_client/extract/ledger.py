@@ -1,0 +1,112 @@
+"""What the walkers of one seek know together, and what they have handed over.
+
+Ids are kept as numbers in arrays: a million of them take 8 MB.
+"""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from bigin_client.extract.rows import Row, number
+
+#: Shares in which ids are looked at for repeats, so that the set of them stays small.
+_SHARES: Final = 16
+
+
+@dataclass
+class Tie:
+    """A second whose records filled more than a page, and the rows read in its chain.
+
+    An imported account has most of its records in such seconds.
+    """
+
+    time: int | None
+    ids: array[int] = field(default_factory=lambda: array("Q"))
+
+    def holds(self, ids: Iterable[int]) -> bool:
+        """Whether any of the ids was read in this second."""
+        wanted = set(ids)
+        return bool(wanted) and any(i in wanted for i in self.ids)
+
+
+class Ledger:
+    """The common knowledge of a seek. Safe to use from several threads.
+
+    Args:
+        full: Everything is read, not only what is new.
+        expected: Rows that must turn up, id → Modified_Time.
+    """
+
+    def __init__(self, *, full: bool, expected: Mapping[str, int] | None = None) -> None:
+        self.full = full
+        #: Held while a walker's reach changes; see `ranges`.
+        self.lock = threading.RLock()
+        #: The header was seen to include its own second.
+        self.at_bound = False
+        #: The service was seen to sort by Modified_Time.
+        self.sort_proved = False
+        #: When the read began, less the slack between two clocks; None: not known.
+        self.began: int | None = None
+        #: Fresh questions so far.
+        self.pages = 0
+        self.ties: list[Tie] = []
+        #: Rows may have been handed over twice.
+        self.repeats = False
+        self.expected = dict(expected or {})
+        #: Rows that were edited since the read began; since when is not known: all.
+        self._recent: dict[str, int] = {}
+        #: Ids of the rows from before the read began, and of those since.
+        self._old: array[int] = array("Q")
+        self._late: set[int] = set()
+        self._all: set[int] | None = None
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Note rows that are handed over."""
+        with self.lock:
+            self._all = None
+            for row in rows:
+                expected = self.expected.get(row.id)
+                if expected is not None and row.time is not None and row.time >= expected:
+                    del self.expected[row.id]
+                if row.time is not None and (self.began is None or row.time >= self.began):
+                    self._recent[row.id] = row.time
+                    self._late.add(number(row.id))
+                else:
+                    self._old.append(number(row.id))
+
+    def edited_after(self, tie: Tie) -> list[int]:
+        """Return the records that were seen with a later time than a tie's."""
+        return [number(i) for i, t in self._recent.items() if tie.time is None or t > tie.time]
+
+    def take_ties(self) -> None:
+        """Begin a second look: what shows from here on is new."""
+        self.repeats = True
+        self.ties, self._recent = [], {}
+
+    def alive(self, gone: Iterable[str]) -> int:
+        """Return how many of the records handed over are not among those deleted since."""
+        deleted = {number(i) for i in gone}
+        if self.repeats:
+            # What was shown twice would be counted twice, and hide a gap.
+            self._old = _distinct(self._old)
+            self.repeats = False
+        twice = sum(1 for i in self._old if i in self._late)
+        ended = {i for i in self._old if i in deleted} | (self._late & deleted)
+        return len(self._old) + len(self._late) - twice - len(ended)
+
+    def has_seen(self, record: int) -> bool:
+        """Whether a record was handed over in any state."""
+        if self._all is None:
+            self._all = self._late.union(self._old)
+        return record in self._all
+
+
+def _distinct(ids: array[int]) -> array[int]:
+    distinct: array[int] = array("Q")
+    for share in range(_SHARES):
+        distinct.extend({i for i in ids if i % _SHARES == share})
+    return distinct
