@@ -11,10 +11,12 @@ def widgets() -> dict[str, Any]:
     """Return WTForms fields, one per extra field of the connection."""
     # Only Airflow 2 installs these.
     from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
-    from wtforms import BooleanField, FloatField, IntegerField, StringField
+    from wtforms import BooleanField, IntegerField, StringField
     from wtforms.validators import Optional
 
-    kinds = {"string": StringField, "integer": IntegerField, "number": FloatField}
+    # Airflow 2.11 drops a hook whose form has another class of field, FloatField for one; the
+    # text becomes a number when it is read.
+    kinds = {"string": StringField, "integer": IntegerField, "number": StringField}
     fields: dict[str, Any] = {}
     for name, about in CONN_FIELDS.items():
         kind = about["schema"]["type"][0]

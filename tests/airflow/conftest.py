@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import shutil
@@ -14,6 +15,11 @@ from unittest.mock import MagicMock
 import pytest
 
 from bigin_client.testing import BiginSimulator
+
+#: Not by importing Airflow: its environment must be set first.
+VERSION = tuple(int(n) for n in importlib.metadata.version("apache-airflow").split(".")[:2])
+IS_3_3 = VERSION >= (3, 3)
+needs_3_3 = pytest.mark.skipif(not IS_3_3, reason="only Airflow 3.3 and later have this")
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "example_dags"
 

@@ -17,7 +17,7 @@ from bigin_client.errors import BiginError, NotFoundError, SettingsError, Window
 from bigin_client.files.formats import FileForm
 from bigin_client.files.output import Output
 from bigin_client.testing import BiginSimulator
-from tests.airflow.conftest import connection_json, json_lines
+from tests.airflow.conftest import IS_3_3, connection_json, json_lines, needs_3_3
 
 pytestmark = pytest.mark.usefixtures("bigin_default")
 
@@ -26,6 +26,8 @@ CONTACTS = ["Last_Name", "Email", "Modified_Time"]
 
 def extract(tmp_path, **arguments) -> BiginExtractToFileOperator:
     given = {"task_id": "extract", "module": "Contacts", "output_path": str(tmp_path / "out")}
+    if not IS_3_3:
+        given["state_path"] = str(tmp_path / "state")
     return BiginExtractToFileOperator(**{**given, **arguments})
 
 
@@ -74,7 +76,7 @@ def test_a_dag_that_was_paused_loses_nothing(bigin_default, tasks, tmp_path):
 
 
 def test_two_dags_on_one_module_do_not_take_each_others_changes(bigin_default, tasks, tmp_path):
-    from airflow.sdk import DAG
+    from airflow.providers.common.compat.sdk import DAG
 
     sim = bigin_default
     operators = []
@@ -157,6 +159,7 @@ def test_a_state_file_serves_where_airflow_has_no_state_store(bigin_default, tas
     assert "cursor" in (tmp_path / "state.json").read_text()
 
 
+@needs_3_3
 def test_without_a_place_for_the_watermark_both_ways_out_are_named(tasks, tmp_path):
     context = tasks.context()
     del context["asset_state_store"]
@@ -421,8 +424,9 @@ def test_unknown_names_are_refused_before_anything_is_written(tasks, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@needs_3_3
 def test_consumers_of_an_asset_learn_what_was_written(tasks, tmp_path):
-    from airflow.sdk import Asset
+    from airflow.providers.common.compat.sdk import Asset
 
     from tests.airflow.conftest import FakeStore
 

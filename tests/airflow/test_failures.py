@@ -19,6 +19,7 @@ from airflow_provider_bigin.operators.modules import BiginListModulesOperator
 from airflow_provider_bigin.sensors.record import BiginRecordSensor
 from bigin_client import errors
 from bigin_client.errors import CancelledError, RejectedRecordsError
+from tests.airflow.conftest import needs_3_3
 
 SUMMARY = {"rows": 1}
 
@@ -28,6 +29,7 @@ def made(kind):
     return kind("something", status=400, code="CODE", hint="Do this.", **facts)
 
 
+@needs_3_3
 @pytest.mark.parametrize(
     ("kind", "action", "delay"),
     [
@@ -47,6 +49,7 @@ def test_the_retry_policy_knows_our_errors(kind, action, delay):
     assert decision.retry_delay == delay
 
 
+@needs_3_3
 def test_every_operator_and_sensor_has_the_policy_mapped_or_not(tmp_path):
     assert BiginListModulesOperator(task_id="a").retry_policy is BIGIN_RETRY_POLICY
     sensor = BiginRecordSensor(task_id="b", module="Contacts", record_id="1")
@@ -66,6 +69,7 @@ def test_before_3_3_errors_that_no_retry_mends_fail_the_task_at_once(monkeypatch
     assert (failure.code, str(failure)) == ("CODE", str(made(kind)))
 
 
+@needs_3_3
 def test_refusals_are_final_whatever_the_policy():
     assert isinstance(as_task_failure(made(RejectedRecordsError)), AirflowFailException)
     for kind in (errors.ServiceError, errors.AuthenticationError):
@@ -102,6 +106,7 @@ def test_a_task_that_is_killed_before_its_first_request_sends_none(bigin_default
     assert bigin_default.requests == []
 
 
+@needs_3_3
 def test_no_key_and_no_contents_in_logs_xcom_and_errors(
     bigin_default, tasks, tmp_path, capfd, caplog
 ):
@@ -134,6 +139,7 @@ def test_no_key_and_no_contents_in_logs_xcom_and_errors(
     assert "Authorization" not in shown
 
 
+@needs_3_3
 def test_a_run_without_a_logical_date(bigin_default, tasks, tmp_path):
     """Trap: runs started by API may have no date and no interval; nothing here needs one."""
     context = tasks.context("manual__x")

@@ -8,13 +8,13 @@ import time
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from airflow.providers.common.compat.module_loading import import_string
 from airflow.providers.common.compat.sdk import (
     AirflowException,
     AirflowSensorTimeout,
     AirflowSkipException,
     TaskDeferred,
 )
-from airflow.sdk.module_loading import import_string
 
 from airflow_provider_bigin.sensors.changes import BiginRecordsChangedSensor
 from airflow_provider_bigin.sensors.connection import MatonConnectionActiveSensor
@@ -245,7 +245,7 @@ def test_passing_trouble_is_put_up_with(bigin_default, tasks, mode):
 
 @pytest.mark.parametrize("mode", ["poke", "reschedule", "deferred"])
 def test_trouble_that_does_not_pass_fails(bigin_default, tasks, mode):
-    from airflow.sdk.exceptions import AirflowRescheduleException
+    from airflow.exceptions import AirflowRescheduleException
 
     trouble(bigin_default, 100)
     arguments = {**MISSING, "max_consecutive_failures": 2}

@@ -1,27 +1,26 @@
-"""DAGs that only the stack tests run: short waits, a load that is killed."""
+"""DAGs that only the stack tests run: short waits, loads that are killed, long reads."""
 
 from __future__ import annotations
 
 import os
 from datetime import datetime, timedelta, timezone
 
-from airflow.sdk import DAG, Asset, AssetWatcher
+from airflow.sdk import DAG
 
 from airflow_provider_bigin.operators.extract import BiginExtractToFileOperator
 from airflow_provider_bigin.operators.load import BiginLoadFromFileOperator
 from airflow_provider_bigin.sensors.record import BiginRecordSensor
-from airflow_provider_bigin.triggers.changes import BiginRecordsChangedTrigger
 
 FOLDER = os.environ["BIGIN_STACK_FOLDER"]
 COMMON = {"start_date": datetime(2026, 1, 1, tzinfo=timezone.utc), "catchup": False}
 
-with DAG(dag_id="stack_load", schedule=None, **COMMON):
+with DAG(dag_id="stack_load", schedule=None, params={"input": "in.jsonl"}, **COMMON):
     BiginLoadFromFileOperator(
         task_id="load",
         module="Contacts",
         mode="insert",
-        input_path=f"{FOLDER}/in.jsonl",
-        rejects_path=f"{FOLDER}/rejects.jsonl",
+        input_path=f"{FOLDER}/{{{{ params.input }}}}",
+        rejects_path=f"{FOLDER}/{{{{ params.input }}}}.rejects",
         options={"row_key": ["Email"], "settle_seconds": 3},
         retries=2,
         retry_delay=timedelta(seconds=1),
@@ -37,14 +36,7 @@ with DAG(dag_id="stack_wait", schedule=None, **COMMON):
         timeout=120,
     )
 
-contacts = Asset(
-    name="stack_contacts",
-    watchers=[
-        AssetWatcher(
-            name="stack_contacts_changed",
-            trigger=BiginRecordsChangedTrigger(module="Contacts", poll_interval=1),
-        )
-    ],
-)
-with DAG(dag_id="stack_event", schedule=[contacts], max_active_runs=1, **COMMON):
-    BiginExtractToFileOperator(task_id="extract", module="Contacts", output_path=f"{FOLDER}/event")
+with DAG(dag_id="stack_pace", schedule=None, **COMMON):
+    BiginExtractToFileOperator.partial(
+        task_id="extract", module="Products", mode="full", fields=["Product_Name"]
+    ).expand(output_path=[f"{FOLDER}/pace/{number}" for number in range(4)])

@@ -1,0 +1,148 @@
+"""CeleryExecutor: two workers, Redis, PostgreSQL; one account whose pace they share."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bigin_client.testing import BiginSimulator
+from tests.airflow.conftest import json_lines
+from tests.airflow.stack.servers import until
+from tests.airflow.stack.stack import Stack
+from tests.airflow.stack.stories import Stories, parent_of
+
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(400)]
+
+log = logging.getLogger(__name__)
+
+WORKERS = ("one", "two")
+#: The pace of a connection without a setting of its own, and the account's limit.
+RATE, LIMIT = 9, 10
+PRODUCTS = 36_000
+
+
+@pytest.fixture(scope="module")
+def stack(postgres: str, redis: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    sizes = {"Accounts": 12, "Contacts": 230, "Pipelines": 8, "Products": PRODUCTS}
+    with BiginSimulator(seed=7, sizes=sizes, rate_limit=LIMIT) as sim:
+        folder = tmp_path_factory.mktemp("celery")
+        running = Stack(
+            folder,
+            sim,
+            postgres,
+            environment={
+                "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
+                "AIRFLOW__CELERY__BROKER_URL": f"{redis}/0",
+                "AIRFLOW__CELERY__RESULT_BACKEND": f"{redis}/1",
+            },
+            extra={"rate_limit_store": f"{redis}/3"},
+        )
+        try:
+            running.start(*WORKERS)
+            yield running
+        finally:
+            running.stop()
+
+
+def worker_of(stack: Stack, pid: int) -> str:
+    """Return the name of the worker that runs a process."""
+    leaders = {process.pid: name for name, process in stack.processes.items()}
+    while pid not in leaders:
+        pid = parent_of(pid)
+    return leaders[pid]
+
+
+class TestCeleryExecutor(Stories):
+    def kill(self, stack: Stack, task: dict[str, Any]) -> None:
+        """Kill the whole worker: nobody is left there to say what became of the task."""
+        name = worker_of(stack, task["pid"])
+        os.kill(task["pid"], signal.SIGKILL)
+        os.killpg(stack.processes[name].pid, signal.SIGKILL)
+        stack.processes[name].wait(10)
+        stack.start_worker(name)
+
+    def test_every_example_runs(self, stack: Stack) -> None:
+        """Those that no other story runs, at the same time."""
+        import psycopg2
+
+        store, lake = stack.sim.store, stack.folder / "lake"
+        doomed = store.insert("Contacts", {"Last_Name": "Old", "Title": "To be deleted"})
+        stack.sim.clock.advance(60)
+        lake.mkdir(exist_ok=True)
+        source = lake / "contacts.csv"
+        rows = [f"c{i}@stack.example,Pat,Person {i}" for i in range(39)]
+        source.write_text("\n".join(["mail,first,surname", *rows, "bad@stack.example,Bo,"]))
+        with (
+            psycopg2.connect(f"postgresql://{stack.postgres}/{stack.database}") as connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(
+                "create table crm_segment as select 'q' || n || '@stack.example' as mail, "
+                "'Q' as first_name, 'Query' as last_name, null::text as phone "
+                "from generate_series(1, 30) as n"
+            )
+        stage = store.records("Pipelines")[0]["Stage"]
+        given: dict[str, dict[str, Any]] = {
+            "crud": {"email": "crud@example.org"},
+            "all_accounts": {},
+            "connection_health": {},
+            "load_from_file_with_rejects": {},
+            "sql_roundtrip": {},
+            "deferrable_sensors": {
+                "criteria": f"(Stage:equals:{stage})",
+                "since": "2001-01-01T00:00:00+00:00",
+            },
+            "delete_with_approval": {},
+        }
+        runs = {n: stack.trigger(f"example_bigin_{n}", **conf) for n, conf in given.items()}
+        asked = f"example_bigin_delete_with_approval/dagRuns/{runs['delete_with_approval']}"
+        path = f"dags/{asked}/taskInstances/approve/-1/hitlDetails"
+        until(lambda: stack.ask("GET", path, tolerate=True), 180, "the question to a person")
+        assert store.get("Contacts", doomed)
+        stack.ask("PATCH", path, json={"chosen_options": ["Approve"], "params_input": {}})
+        for name, run in runs.items():
+            stack.succeeds(f"example_bigin_{name}", run)
+        assert store.get("Contacts", doomed) is None
+        (reject,) = json_lines(lake / "rejects.jsonl")
+        assert reject["field"] == "Last_Name"
+
+    def test_the_workers_share_one_pace(self, stack: Stack) -> None:
+        """Four long reads on two workers: never above the limit, hardly below the pace."""
+        run = stack.trigger("stack_pace")
+        seen: set[str] = set()
+
+        def ended() -> bool:
+            tasks = stack.tasks("stack_pace", run)
+            for pid in (t["pid"] for t in tasks if t["state"] == "running" and t["pid"]):
+                if Path(f"/proc/{pid}").exists():
+                    seen.add(worker_of(stack, pid))
+            return all(t["state"] in {"success", "failed"} for t in tasks)
+
+        stack.sim.clear_log()
+        until(ended, 240, "the reads")
+        stack.succeeds("stack_pace", run)
+        tasks = stack.tasks("stack_pace", run)
+        assert len(tasks) == 4
+        assert min(t["duration"] for t in tasks) >= 60
+        assert seen == set(WORKERS)
+        entries = [e for e in stack.sim.requests if e.module == "Products"]
+        assert {e.status for e in entries} <= {200, 304, 204}, "nobody was told to slow down"
+        times = sorted(e.monotonic for e in stack.sim.requests)
+        for first, last in zip(times, times[LIMIT:], strict=False):
+            assert last - first >= 1, f"more than {LIMIT} requests in a second"
+        reads = sorted(e.monotonic for e in entries)
+        share = (len(reads) - 1) / (reads[-1] - reads[0]) / RATE
+        told = f"{len(reads)} requests in {reads[-1] - reads[0]:.1f} s: {share:.1%} of the pace"
+        log.info("%s", told)
+        assert share <= 1.01, told
+        for number in range(4):
+            rows = (stack.folder / "pace" / str(number)).rglob("part-*.jsonl")
+            assert sum(len(json_lines(f)) for f in rows) == PRODUCTS
+        if os.getloadavg()[0] < 3 * (os.cpu_count() or 1):
+            assert share >= 0.9, told
