@@ -19,6 +19,7 @@ from bigin_client.cli.context import Context, json_option
 #: simulator and the examination would more than double the start of every other command.
 _COMMANDS: Final = {
     "connections": "bigin_client.cli.connections",
+    "demo": "bigin_client.cli.demo",
     "doctor": "bigin_client.cli.doctor",
     "export": "bigin_client.cli.export",
     "fields": "bigin_client.cli.metadata",

@@ -138,9 +138,8 @@ def _show(context: Context, rows: list[dict[str, Any]]) -> None:
         shown = [{**row, "files": _files(row["files"])} for row in rows]
         context.show(shown, ["module", "status", "records", "deletions", "credits", "files"])
     for row in rows:
-        for said in (*row["warnings"], row["reason"]):
-            if said is not None:
-                click.echo(f"bigin: {row['module']}: {said}", err=True)
+        if row["reason"] is not None:  # warnings were logged when they were found
+            click.echo(f"bigin: {row['module']}: {row['reason']}", err=True)
 
 
 def _files(paths: list[str]) -> str | None:

@@ -152,3 +152,18 @@ def _doctor(sim: BiginSimulator, *, expected: int) -> dict[str, dict]:
     result = CliRunner().invoke(app, ["doctor", "--json"], env=env, standalone_mode=False)
     assert result.return_value == expected, result.output
     return {r["module"]: r for r in json.loads(result.stdout)["modules"]}
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("bigin ex", "export"),
+        ("bigin export --format ", "parquet"),
+        ("bigin load --mi", "--mirror-scope"),
+    ],
+)
+def test_the_shell_completes(bigin, words, offered):
+    """As docs/command-line.md says; asked the way that bash asks."""
+    count = str(len(words.split(" ")) - 1)
+    done = bigin(_BIGIN_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=count)
+    assert f"plain,{offered}" in done.stdout.splitlines()
