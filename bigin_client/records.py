@@ -2,166 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timezone
-from typing import Any, Final, cast
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import Any, cast
 
-from bigin_client import field_types, timestamps
+from bigin_client import timestamps
 from bigin_client.credits import VIEW_READ
 from bigin_client.criteria import Criteria
 from bigin_client.errors import PagingError, ServiceError, SettingsError
-from bigin_client.metadata import Field, Metadata
-from bigin_client.paging import MAX_FIELDS, PAGE_SIZE, iter_pages, read_body
+from bigin_client.list_query import MAX_IDS, MODIFIED, ListQuery, field_groups, moment
+from bigin_client.metadata import Metadata
+from bigin_client.paging import PAGE_SIZE, iter_pages, read_body
+from bigin_client.record_form import PARENT_KEYS, PARENT_MODULE_KEYS, reader, reader_of
 from bigin_client.reply import Reply
 from bigin_client.transport import Transport
 from bigin_client.types import Approved, Record, RecordId, SortOrder, Tombstone
 
-MODIFIED: Final = "Modified_Time"
-#: Ids that one list may name (bigin-api.md 3.1, [crm°]).
-MAX_IDS: Final = 100
-#: Keys that lists return only when asked for (bigin-api.md 1.4): the parent's module.
-PARENT_MODULE_KEYS: Final = {
-    "Tasks": ("$related_module",),
-    "Events": ("$related_module",),
-    "Calls": ("$related_module",),
-    "Notes": ("$se_module",),
-}
-PARENT_KEYS: Final = frozenset({"$related_module", "$se_module"})
-
-
-@dataclass(frozen=True)
-class ListQuery:
-    """One question to a module's list; with another page token, the same question goes on.
-
-    Every parameter is repeated beside a token: what the service does with one that is left
-    out is not known (bigin-api.md 11.4).
-    """
-
-    module: str
-    fields: tuple[str, ...]
-    sort_by: str | None = None
-    sort_order: SortOrder | None = None
-    modified_since: datetime | None = None
-    cvid: str | None = None
-    pipeline_id: str | None = None
-    page_size: int = PAGE_SIZE
-    #: At most 100 records by id; [crm°], so a caller checks that it was heeded.
-    ids: tuple[str, ...] | None = None
-    approved: Approved | None = None
-
-    def params(self, token: str | None) -> dict[str, str | int]:
-        """Return the query parameters; a token never goes with a page number."""
-        params: dict[str, str | int] = {
-            "fields": ",".join(self.fields),
-            "per_page": self.page_size,
-        }
-        optional: dict[str, str | None] = {
-            "sort_by": self.sort_by,
-            "sort_order": self.sort_order,
-            "cvid": self.cvid,
-            "pipeline_id": self.pipeline_id,
-            "approved": self.approved,
-            "ids": ",".join(self.ids) if self.ids else None,
-            "page_token": token,
-        }
-        params.update({name: value for name, value in optional.items() if value is not None})
-        return params
-
-    def headers(self) -> dict[str, str]:
-        """Return the request headers."""
-        if self.modified_since is None:
-            return {}
-        return {"If-Modified-Since": timestamps.to_text(self.modified_since)}
-
-
-def field_groups(fields: Sequence[str], *, anchor: str | None = MODIFIED) -> list[tuple[str, ...]]:
-    """Split fields into groups that one request may ask for.
-
-    Args:
-        fields: API names. ``id`` always comes back and is never asked for: whether it counts
-            towards the 50 is not known (bigin-api.md 11.5).
-        anchor: Field that every group carries so that a record's parts can be seen to belong
-            together; None when the module has none.
-
-    Returns:
-        One group when 50 fields are enough, else groups of 49 and the anchor.
-    """
-    names = [f for f in dict.fromkeys(fields) if f != "id"]
-    if len(names) <= MAX_FIELDS:
-        return [tuple(names)]
-    rest = [f for f in names if f != anchor]
-    size = MAX_FIELDS - (1 if anchor else 0)
-    chunks = [rest[i : i + size] for i in range(0, len(rest), size)]
-    return [tuple([*chunk, anchor] if anchor else chunk) for chunk in chunks]
-
-
-def moment(value: datetime | str | None, name: str) -> datetime | None:
-    """Return an argument that is a time as an instant; without an offset it is UTC.
-
-    Raises:
-        SettingsError: The text is no time.
-    """
-    if isinstance(value, str):
-        try:
-            return timestamps.parse(value)
-        except ValueError:
-            raise SettingsError(
-                f"{name} is not a time", hint="Write 2026-11-24T12:00:00+00:00."
-            ) from None
-    if value is not None and value.tzinfo is None:
-        return value.replace(tzinfo=timezone.utc)
-    return value
-
-
-def reader(fields: Iterable[Field]) -> Callable[[Record], Record]:
-    """Return a function that turns a record of the service into ours; see `reader_of`."""
-    return reader_of(
-        {
-            f.api_name: field_types.of(f.api_name, f.data_type, f.json_type, f.return_type)
-            for f in fields
-        }
-    )
-
-
-def reader_of(types: Mapping[str, field_types.FieldType]) -> Callable[[Record], Record]:
-    """Return a function that turns a record of the service into ours.
-
-    ``id`` first, then exactly the given fields: a value that the service left out is null, and
-    a parent's module ``Deals`` becomes ``Pipelines`` (bigin-api.md 1.4).
-    """
-    rows: list[tuple[str, Callable[[Any], Any], type | None]] = [("id", str, str)]
-    rows += [(n, t.read, t.kept) for n, t in types.items() if n != "id" and n not in PARENT_KEYS]
-    parents = [n for n in types if n in PARENT_KEYS]
-
-    def read(raw: Record) -> Record:
-        get = raw.get
-        # Most values are null or what they should be: no call for those.
-        record: Record = {
-            name: value if (value := get(name)) is None or type(value) is kept else convert(value)
-            for name, convert, kept in rows
-        }
-        if record["id"] is None:
-            msg = "id"
-            raise KeyError(msg)
-        for name in parents:
-            record[name] = _parent_module(raw, name)
-        return record
-
-    return read
-
-
-def _parent_module(raw: Record, name: str) -> str | None:
-    """Return the module of a note's or activity's parent, whichever form it comes in."""
-    word = raw.get(name)
-    if not isinstance(word, str):
-        # v8 form (bigin-api.md 3.9): the parent's lookup names its module itself.
-        parent = raw.get("Parent_Id")
-        module = parent.get("module") if isinstance(parent, dict) else None
-        word = module.get("api_name") if isinstance(module, dict) else None
-    if not isinstance(word, str):
-        return None
-    return field_types.PIPELINES if word == field_types.DEALS else word
+# Where the rest of the package finds all that belongs to reading records.
+__all__ = [
+    "MAX_IDS",
+    "MODIFIED",
+    "PARENT_KEYS",
+    "PARENT_MODULE_KEYS",
+    "ListQuery",
+    "Records",
+    "field_groups",
+    "moment",
+    "reader",
+    "reader_of",
+]
 
 
 class Records:

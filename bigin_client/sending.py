@@ -14,7 +14,7 @@ from bigin_client.credits import OF_REFUSAL
 from bigin_client.errors import ServiceError
 from bigin_client.reply import Reply
 from bigin_client.retry import Action, Fault
-from bigin_client.wire import Download, Upload
+from bigin_client.transfers import Download, Upload
 
 log = logging.getLogger(__name__)
 

@@ -6,117 +6,30 @@ Nothing else in the package imports requests; what to do about a failure is deci
 from __future__ import annotations
 
 import contextlib
-import logging
-import os
-import shutil
 import socket
 import ssl
-import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from typing import IO, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
 import requests.adapters
 import urllib3
 import urllib3.exceptions
-from requests_toolbelt import MultipartEncoder
 from typing_extensions import override
 
 from bigin_client import timestamps
-from bigin_client.errors import ServiceError, SettingsError
+from bigin_client.errors import SettingsError
+from bigin_client.quiet_logs import hide_queries
 from bigin_client.reply import Reply
 from bigin_client.retry import Fault
 from bigin_client.settings import Settings
+from bigin_client.transfers import Download, Upload
 
 #: Bytes of a download that are in memory at a time.
 CHUNK: Final = 65_536
-
-
-class Upload:
-    """A file to send as multipart/form-data, read as it is sent, not into memory.
-
-    A stream that cannot be rewound is first copied to a temporary file: the length of a request
-    must be known, and a refused one is sent again.
-
-    Args:
-        file: Open for reading in binary; sent from where it stands.
-        name: File name that the service shows.
-    """
-
-    def __init__(self, file: IO[bytes], name: str) -> None:
-        self._copy: IO[bytes] | None = None
-        if not file.seekable():
-            self._copy = tempfile.TemporaryFile()  # noqa: SIM115 - close() closes it
-            shutil.copyfileobj(file, self._copy)
-            file = self._copy
-            file.seek(0)
-        self._file = file
-        self._name = name
-        self._start = file.tell()
-
-    def encoder(self) -> MultipartEncoder:
-        """Return a request body, from the file's beginning."""
-        end = self._file.seek(0, os.SEEK_END)
-        self._file.seek(self._start)
-        rest = _Rest(self._file, end - self._start)
-        return MultipartEncoder({"file": (self._name, rest, "application/octet-stream")})
-
-    def close(self) -> None:
-        """Remove the copy, if there is one."""
-        if self._copy is not None:
-            self._copy.close()
-
-
-class _Rest:
-    """What of a file is still to be sent. The encoder would take a BytesIO from its start."""
-
-    def __init__(self, file: IO[bytes], left: int) -> None:
-        self._file = file
-        self.len = left
-
-    def read(self, size: int = -1) -> bytes:
-        """Return the next bytes."""
-        content = self._file.read(size)
-        self.len -= len(content)
-        return content
-
-
-class Download:
-    """Where a file's bytes go.
-
-    Args:
-        file: Open for writing in binary.
-    """
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self._start = file.tell() if file.seekable() else None
-        self.written = 0
-
-    def restart(self) -> None:
-        """Forget what a try before has written.
-
-        Raises:
-            ServiceError: The stream cannot be rewound.
-        """
-        if not self.written:
-            return
-        if self._start is None:
-            raise ServiceError(
-                f"The file broke off after {self.written} bytes",
-                hint="Run again; a file that can be rewound would have been continued.",
-            )
-        self._file.seek(self._start)
-        self._file.truncate()
-        self.written = 0
-
-    def write(self, chunk: bytes) -> None:
-        """Add bytes."""
-        self._file.write(chunk)
-        self.written += len(chunk)
 
 
 class ExchangeError(Exception):
@@ -143,7 +56,7 @@ class Wire:
         # Weak: the session of a thread that has ended is closed with it.
         self._sessions: weakref.WeakSet[_Session] = weakref.WeakSet()
         self._lock = threading.Lock()
-        _hide_queries(urlsplit(settings.base_url).hostname or "")
+        hide_queries(urlsplit(settings.base_url).hostname or "")
 
     def send(
         self,
@@ -391,28 +304,3 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             getattr(one, "original_error", None),
         )
         pending += [i for i in inner if isinstance(i, BaseException)]
-
-
-class _QueryFilter(logging.Filter):
-    """Cuts the query from urllib3's debug lines: criteria and e-mail searches hold data."""
-
-    def __init__(self, host: str) -> None:
-        super().__init__()
-        self.host = host
-
-    @override
-    def filter(self, record: logging.LogRecord) -> bool:
-        if isinstance(record.args, tuple):
-            texts = [a for a in record.args if isinstance(a, str)]
-            if any(self.host in t for t in texts):
-                record.args = tuple(
-                    a.partition("?")[0] if isinstance(a, str) else a for a in record.args
-                )
-        return True
-
-
-def _hide_queries(host: str) -> None:
-    for name in ("urllib3.connectionpool", "urllib3.connection", "urllib3.util.retry"):
-        logger = logging.getLogger(name)
-        if not any(isinstance(f, _QueryFilter) and f.host == host for f in logger.filters):
-            logger.addFilter(_QueryFilter(host))

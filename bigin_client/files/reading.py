@@ -92,7 +92,7 @@ class Input:
         if path.name.endswith("manifest.json"):
             return self._listed(path)
         if not path.exists():
-            raise SettingsError(f"there is no file {path}", hint="Check the path and what should have written it.")
+            raise SettingsError(f"there is no file {path}", hint="Check the path.")
         if not path.is_dir():
             self._promised = None
             return [path]
