@@ -106,7 +106,8 @@ class RowFile:
 
     Args:
         path: Local path or fsspec URL.
-        fresh: Begin anew instead of appending; only for files that are no one's only copy.
+        fresh: Begin anew instead of appending; only for files that are no one's only copy. On
+            object storage that is one object, there once the file is closed.
 
     Raises:
         SettingsError: The place cannot be written to.
@@ -120,8 +121,11 @@ class RowFile:
         self._part = 0
         self._run = f"{timestamps.now():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
         self._file: IO[bytes] | None = None
-        if is_local(path):
+        self._is_local = is_local(path)
+        if self._is_local:
             self._file = self._open(Path(path.removeprefix("file://")).expanduser(), fresh=fresh)
+        elif fresh:
+            self._file = fsspec.open(path, "wb").open()
 
     def _open(self, path: Path, *, fresh: bool) -> IO[bytes]:
         flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if fresh else os.O_APPEND)
@@ -154,8 +158,9 @@ class RowFile:
         """Make everything written so far safe: fsync, or close a part on object storage."""
         with self._lock:
             if self._file is not None:
-                self._file.flush()
-                os.fsync(self._file.fileno())
+                if self._is_local:
+                    self._file.flush()
+                    os.fsync(self._file.fileno())
             elif self._pending:
                 self._part += 1
                 part = f"{self.path.rstrip('/')}/{self._run}-{self._part:05d}.jsonl"

@@ -13,7 +13,7 @@ from bigin_client.errors import BiginError, NotFoundError, PagingError, RequestE
 from bigin_client.load.binding import ID
 from bigin_client.metadata import Metadata
 from bigin_client.queries import Queries
-from bigin_client.records import MODIFIED, ListQuery, Records, field_groups, reader
+from bigin_client.records import MAX_IDS, MODIFIED, ListQuery, Records, field_groups, reader
 from bigin_client.transport import Transport
 from bigin_client.types import Record
 
@@ -21,8 +21,6 @@ log = logging.getLogger(__name__)
 
 CREATED: Final = "Created_Time"
 CREATED_BY: Final = "Created_By"
-#: Ids that one list may name ([crm°]).
-_IDS: Final = 100
 
 
 class Account:
@@ -125,8 +123,8 @@ class Account:
         groups = field_groups(names)
         wanted = list(dict.fromkeys(i for i in ids if i))
         found: dict[str, Record] = {}
-        for start in range(0, len(wanted), _IDS):
-            part = wanted[start : start + _IDS]
+        for start in range(0, len(wanted), MAX_IDS):
+            part = wanted[start : start + MAX_IDS]
             # A single record comes whole, whatever the number of its fields.
             if not self._ids_heeded or len(part) <= len(groups):
                 break

@@ -200,12 +200,12 @@ class Delivery:
     def _imagine(self, items: list[Item]) -> None:
         """Take what is planned for what became of it."""
         loader = self._loader
-        foresight = loader.foresight
-        clashes = foresight.clashes(items) if foresight is not None else []
-        refused = {item.row.number: refusal for item, refusal in clashes}
+        if loader.foresight is not None:
+            loader.foresight.prepare(items)
         for item in items:
-            if item.row.number in refused:
-                loader.refuse(item.row, refused[item.row.number])
+            refusal = None if loader.foresight is None else loader.foresight.clash(item)
+            if refusal is not None:
+                loader.refuse(item.row, refusal)
                 continue
             known = item.record_id or item.expected_id
             body = None if item.kind == "delete" else item.body
@@ -425,5 +425,8 @@ class Delivery:
                 record_id, item.body, item.row.key, is_new=item.record_id is None and is_new
             )
         self._loader.tell_siblings(record_id, item.body)
-        if self._loader.verifier is not None and item.kind != "delete" and not self._dry_run:
-            self._loader.verifier.note(record_id, item.body)
+        verifier = self._loader.verifier
+        if verifier is not None and item.kind == "delete":
+            verifier.forget(record_id, {})
+        elif verifier is not None:
+            verifier.note(record_id, item.body)

@@ -16,6 +16,7 @@ from bigin_client.load.writer import DUPLICATE, Item
 
 if TYPE_CHECKING:
     from bigin_client.load.loader import Loader
+    from bigin_client.load.lookups import Parents
 
 
 class Foresight:
@@ -42,24 +43,33 @@ class Foresight:
         self._reading.read(rows)
         self.credits += self._account.credits_read - before
 
-    def clashes(self, items: Sequence[Item]) -> list[tuple[Item, Refusal]]:
-        """Return the items that the service would refuse for a unique value, and how."""
+    def prepare(self, items: Sequence[Item]) -> None:
+        """Read together what `clash` needs to know of each."""
         before = self._account.credits_read
-        index = self._loader.index
-        key = index.key.fields if index.key is not None and index.key.unique else ()
-        found = []
         for name in self._unique:
-            holders = self._loader.run.parents(self._module, (name,))
-            given = [
-                (i, {name: i.body[name]})
-                for i in items
-                if i.body.get(name) is not None and not (i.kind == "upsert" and name in key)
-            ]
-            ids = holders.find(value for _, value in given)
-            for item, value in given:
-                others = set(ids.get(holders.digest(value) or b"", [])) - {item.record_id}
-                if others:
-                    reason = f"the service refuses the row: record {min(others)} has this value"
-                    found.append((item, Refusal(DUPLICATE, reason, name, min(others))))
+            self._holders(name).find(
+                {name: i.body[name]} for i in items if self._may_clash(i, name)
+            )
         self.credits += self._account.credits_read - before
-        return list({id(i): (i, r) for i, r in reversed(found)}.values())
+
+    def clash(self, item: Item) -> Refusal | None:
+        """Return how the service would refuse an item for a unique value, None if it would not."""
+        for name in self._unique:
+            if not self._may_clash(item, name):
+                continue
+            value = {name: item.body[name]}
+            holders = self._holders(name)
+            ids = holders.find([value]).get(holders.digest(value) or b"", [])
+            others = sorted(set(ids) - {item.record_id, item.expected_id})
+            if others:
+                reason = f"the service refuses the row: record {others[0]} has this value"
+                return Refusal(DUPLICATE, reason, name, others[0])
+        return None
+
+    def _holders(self, name: str) -> Parents:
+        return self._loader.run.parents(self._module, (name,), shared=False)
+
+    def _may_clash(self, item: Item, name: str) -> bool:
+        key = self._loader.index.key
+        finds = item.kind == "upsert" and key is not None and name in key.fields
+        return item.body.get(name) is not None and not finds

@@ -17,17 +17,21 @@ from typing_extensions import override
 from bigin_client import coql
 from bigin_client.load.account import Account
 from bigin_client.load.binding import ID
+from bigin_client.records import MAX_IDS
 from bigin_client.types import Record
 
 #: No service's id: ids are digits.
 _NEW: Final = "new "
-_PAGE: Final = 200
 _encoder: Final = msgspec.json.Encoder(decimal_format="number")
 _decoder: Final = msgspec.json.Decoder()
 
 
 class ImaginedAccount(Account):
-    """The account, as the rows planned so far would have changed it; kept on disk."""
+    """The account, as the rows planned so far would have changed it; kept on disk.
+
+    Attributes:
+        credits_spared: Credits that a real run spends on reading records that are only planned.
+    """
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -43,6 +47,7 @@ class ImaginedAccount(Account):
             """
         )
         self._created = 0
+        self.credits_spared = 0
 
     @override
     def close(self) -> None:
@@ -113,8 +118,12 @@ class ImaginedAccount(Account):
     def by_ids(self, module: str, ids: Sequence[str], fields: Sequence[str]) -> list[Record]:
         real = [i for i in ids if not i.startswith(_NEW)]
         found = self._over(module, super().by_ids(module, real, fields), fields) if real else []
-        new = (self.get(module, i, fields) for i in dict.fromkeys(ids) if i.startswith(_NEW))
-        return [*found, *(r for r in new if r is not None)]
+        self.credits_spared += -(-len(ids) // MAX_IDS) - -(-len(real) // MAX_IDS)
+        for record_id in dict.fromkeys(i for i in ids if i.startswith(_NEW)):
+            planned = self._find(module, record_id)
+            if planned is not None and planned[0] is not None:
+                found.append(_record(record_id, {}, planned[0], fields))
+        return found
 
     @override
     def get(self, module: str, record_id: str, fields: Sequence[str]) -> Record | None:
@@ -122,6 +131,7 @@ class ImaginedAccount(Account):
         if planned is not None and planned[0] is None:
             return None
         is_new = planned is not None and planned[1]
+        self.credits_spared += is_new
         record = {} if is_new else super().get(module, record_id, fields)
         if planned is None or planned[0] is None or record is None:
             return record

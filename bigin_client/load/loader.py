@@ -208,8 +208,9 @@ class Loader:
     @property
     def credits_predicted(self) -> int:
         """Credits that this stream's writes were expected to cost, as far as they were planned."""
-        deletions = self.mirror.credits_predicted if self.mirror is not None else 0
-        return deletions + (self._delivery.credits_predicted if self._delivery else 0)
+        found = self._delivery.credits_predicted if self._delivery is not None else 0
+        found += self.mirror.credits_predicted if self.mirror is not None else 0
+        return found + (self.verifier.credits_predicted if self.verifier is not None else 0)
 
     @property
     def has_stopped(self) -> bool:
@@ -493,7 +494,8 @@ class Loader:
         for rows in self._parking.take_all(CHUNK):
             self._in_hand = rows
             ready = self._resolve(rows, final=final)
-            if self._index is not None:
+            if ready and self._index is not None:
+                self._open_index()  # others may have written meanwhile
                 self._read_account(ready)
                 self._write(self._park(ready))
 
@@ -642,9 +644,15 @@ class Loader:
         )
 
     def read_again(self, items: list[Item]) -> None:
-        """Read records once more just before they are written, and keep what they held."""
+        """Read records once more just before they are written, and keep what they held.
+
+        Of those to be deleted everything is kept: there is nowhere else to get it from.
+        """
         ids = [i.record_id for i in items if i.record_id]
-        records = self.run.account.by_ids(self.module.api_name, ids, sorted(self.index.fields))
+        names = set(self.index.fields)
+        if self.run.keeps_before and items[0].kind == "delete":
+            names |= self._fields.keys()
+        records = self.run.account.by_ids(self.module.api_name, ids, sorted(names))
         for gone in set(ids) - {r[ID] for r in records}:
             self.index.remove(gone)
         self.index.add(records)
@@ -655,15 +663,21 @@ class Loader:
         return None if self._key is None else self._key.digest(record)
 
     def tell_siblings(self, record_id: str, body: Mapping[str, Any]) -> None:
-        """Let other streams know that a record was written."""
+        """Let other streams know that a record was written, or, with an empty body, deleted."""
         self.run.tell_children(self.module.api_name, record_id, body)
         for other in self.run.siblings(self):
-            other.note_foreign_write(record_id)
+            other.note_foreign_write(record_id, body)
 
-    def note_foreign_write(self, record_id: str) -> None:
+    def note_foreign_write(self, record_id: str, body: Mapping[str, Any]) -> None:
         """Remember that another stream wrote a record: what was read of it is old."""
-        if self._index is not None:
+        if self._index is None:
+            return
+        if body:
             self._stale.add(record_id)
+        else:
+            self._index.remove(record_id)
+        if self.verifier is not None:
+            self.verifier.forget(record_id, body)
 
     def _refresh(self, index: Index) -> None:
         """Read again what other streams wrote."""

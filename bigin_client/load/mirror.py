@@ -167,8 +167,12 @@ class Mirror:
 
     def _delete(self, ids: list[str]) -> None:
         loader = self._loader
-        fresh = loader.run.account.by_ids(loader.module.api_name, ids, self._read_fields())
-        going = [r[ID] for r in fresh if self._is_in_scope(r) and self._may_go(r)]
+        names = set(self._read_fields())
+        if loader.run.keeps_before:
+            names |= {f.api_name for f in loader.fields}
+        fresh = loader.run.account.by_ids(loader.module.api_name, ids, sorted(names))
+        held = [r for r in fresh if self._is_in_scope(r) and self._may_go(r)]
+        going = [r[ID] for r in held]
         if not going:
             return
         self.credits_predicted += 1
@@ -178,7 +182,7 @@ class Mirror:
             return
         if (lease := loader.run.lease(loader.module.api_name)) is not None:
             lease.check()
-        loader.run.keep_before(loader, fresh)
+        loader.run.keep_before(loader, held)
         results = loader.run.batches.write(
             "delete",
             loader.module.api_name,

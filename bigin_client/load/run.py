@@ -148,7 +148,7 @@ class LoadRun:
         self.sources = Sources(self)
         self._hidden: dict[str, Loader] = {}
         self._announced: set[str] = set()
-        self._parents: dict[tuple[str, tuple[str, ...]], Parents] = {}
+        self._parents: dict[tuple[str, tuple[str, ...], bool], Parents] = {}
         self._rejected_keys: dict[tuple[str, bytes], str] = {}
         self._users: dict[str, str] | None = None
         self._pipelines: dict[str, list[str]] | None = None
@@ -235,9 +235,15 @@ class LoadRun:
         finally:
             self._switching = False
 
-    def parents(self, module: str, match_on: tuple[str, ...]) -> Parents:
-        """Return what finds records of a module by a natural key."""
-        name = (module, tuple(n.casefold() for n in match_on))
+    def parents(self, module: str, match_on: tuple[str, ...], *, shared: bool = True) -> Parents:
+        """Return what finds records of a module by a natural key.
+
+        Args:
+            module: API name.
+            match_on: The key's fields.
+            shared: By all lookups; otherwise by what a dry run does beyond a real one.
+        """
+        name = (module, tuple(n.casefold() for n in match_on), shared)
         if name not in self._parents:
             self._parents[name] = Parents(self, module, match_on)
         return self._parents[name]
@@ -534,6 +540,8 @@ class LoadRun:
         """
         loaders = [*self.loaders.values(), *self._hidden.values()]
         read = self.account.credits_read - self._read_before
+        if isinstance(self.account, ImaginedAccount):
+            read += self.account.credits_spared
         read -= sum(x.foresight.credits for x in loaders if x.foresight is not None)
         return read + sum(x.credits_predicted for x in loaders)
 

@@ -26,12 +26,14 @@ class Verifier:
         records: Records read back.
         differences: Field → records that hold something else (a workflow changed it, the
             service cut it).
+        credits_predicted: Credits that a dry run leaves out.
     """
 
     def __init__(self, loader: Loader) -> None:
         self._loader = loader
         self._written: dict[str, Mapping[str, Any]] = {}
         self.records = 0
+        self.credits_predicted = 0
         self.differences: Counter[str] = Counter()
 
     def note(self, record_id: str, body: Mapping[str, Any]) -> None:
@@ -40,10 +42,20 @@ class Verifier:
         if len(self._written) >= 10 * MAX_RECORDS:
             self.check()
 
+    def forget(self, record_id: str, body: Mapping[str, Any]) -> None:
+        """Expect no more what was written over since; an empty body means a deletion."""
+        written = self._written.pop(record_id, {})
+        rest = {name: value for name, value in written.items() if name not in body}
+        if body and rest:
+            self._written[record_id] = rest
+
     def check(self) -> None:
         """Read back everything noted so far (1 credit for each 100 records)."""
         written, self._written = self._written, {}
         if not written:
+            return
+        if self._loader.run.options.dry_run:
+            self.credits_predicted += -(-len(written) // MAX_RECORDS)
             return
         loader, index = self._loader, self._loader.index
         module = loader.module.api_name

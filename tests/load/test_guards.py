@@ -9,6 +9,7 @@ import pytest
 
 from bigin_client.errors import BiginError, SettingsError
 from bigin_client.journal import Journal
+from bigin_client.load import LoadOptions, LoadRun
 from bigin_client.load import loader as loader_of_rows
 from bigin_client.load.mirror import MirrorRefusedError
 
@@ -171,6 +172,20 @@ def test_verify_reports_what_the_account_holds_differently(sim, client, catalogu
     report = client.load("Products", catalogue, match_on=["Product_Name"], verify=True)
     verified = report.to_dict()["streams"]["Products"]["verified"]
     assert verified == {"records": 19, "differences": {"Unit_Price": 19}}
+
+
+def test_verify_expects_nothing_that_this_run_wrote_over_or_deleted(client):
+    options = LoadOptions(match_on=("Product_Name",), verify=True)
+    with LoadRun(client) as run:
+        first = run.stream("first", "Products", options)
+        for i in range(3):
+            first.add({"product_name": f"V{i}", "unit_price": 1})
+        run.stream("second", "Products", options).add({"product_name": "V0", "unit_price": 2})
+        gone = LoadOptions(match_on=("Product_Name",), mode="delete")
+        run.stream("third", "Products", gone).add({"product_name": "V1"})
+        report = run.close().to_dict()["streams"]
+    assert report["first"]["verified"] == {"records": 2, "differences": {}}
+    assert report["second"]["verified"] == {"records": 1, "differences": {}}
 
 
 def test_two_loads_into_one_module_wait_for_each_other(connect, tmp_path):

@@ -248,3 +248,23 @@ def test_rows_wait_for_rows_that_wait_until_the_end(sim, client):
     contact = next(r for r in sim.store.records("Contacts") if r["Email"] == "n0@load.test")
     made = next(r for r in sim.store.records("Pipelines") if r["Deal_Name"] == "Late")
     assert made["Contact_Name"]["id"] == contact["id"]
+
+
+def test_a_waiting_row_sees_what_others_wrote_meanwhile(sim, client):
+    """By a key that is not unique: the second stream makes the record, the first one updates it."""
+    with LoadRun(client) as run:
+        run.announce(["Accounts"])
+        lookups = {"Account_Name": Lookup("Account_Name", "create")}
+        how = LoadOptions(match_on=("Last_Name", "First_Name"), lookups=lookups)
+        waiting = run.stream("waiting", "Contacts", how)
+        other = run.stream("other", "Contacts", LoadOptions(match_on=("Last_Name", "First_Name")))
+        row = {"last_name": "Once", "first_name": "Only"}
+        waiting.add({"last_name": "Zero", "first_name": "No"})
+        waiting.add({**row, "account_name": "Not there yet"})
+        waiting.settle()
+        other.add({**row, "phone": "1"})
+        report = run.close()
+    assert outcomes(report, "other") == {"created": 1}
+    assert outcomes(report, "waiting") == {"created": 1, "updated": 1}
+    (made,) = [r for r in sim.store.records("Contacts") if r["Last_Name"] == "Once"]
+    assert (made["Phone"], made["Account_Name"]["name"]) == ("1", "Not there yet")
