@@ -40,6 +40,11 @@ _OPTION_LABELS = {
     ("on_delete", "ignore"): "Skip them",
     ("on_delete", "delete"): "Delete the record",
 }
+#: `meltano add` does not take `use_cached_catalog` over from a definition.
+_TAP_USAGE = (
+    "Put `use_cached_catalog: false` into the plugin's entry of meltano.yml. Meltano otherwise goes on "
+    "with the catalog of the first run, and fields that Bigin gets later are missed without a word."
+)
 _PLACEHOLDERS = {"base_url": "https://api.maton.ai"}
 
 
@@ -86,6 +91,7 @@ def _setting(name: str, schema: dict[str, Any]) -> dict[str, Any]:
 def hub_definition(plugin: str) -> dict[str, Any]:
     """Return what the Meltano Hub wants to know of a plugin."""
     said = about(plugin)
+    usage = {"usage": _TAP_USAGE} if plugin.startswith("tap") else {}
     return {
         "name": plugin,
         "variant": "bigin-connectors",
@@ -99,6 +105,7 @@ def hub_definition(plugin: str) -> dict[str, Any]:
         "keywords": ["api", "crm", "zoho"],
         "maintenance_status": "beta",
         "settings_group_validation": [["api_key"], ["api_key_file"]],
+        **usage,
         "settings": settings(said),
     }
 

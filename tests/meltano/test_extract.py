@@ -43,18 +43,44 @@ def test_a_second_run_brings_what_changed_and_nothing_else(project, simulator):
     assert project.query("select module, id from deleted_records") == [("Contacts", deleted)]
 
 
-def test_fields_that_come_and_go_between_runs(project, simulator):
+@pytest.fixture(params=["target-duckdb", "target-postgres"])
+def warehouse(request, project):
+    """A loader, and a way to ask what it has loaded."""
+    if request.param == "target-duckdb":
+        return request.param, project.query
+    server = request.getfixturevalue("postgres")
+    project.configure(
+        "target-postgres",
+        host="127.0.0.1",
+        port=server.port,
+        user=server.user,
+        password="none",
+        database=server.database,
+        default_target_schema="warehouse",
+    )
+
+    def query(sql):
+        text = server.query(f"set search_path to warehouse; {sql}")
+        return [tuple(line.split("|")) for line in text]
+
+    return request.param, query
+
+
+def test_fields_that_come_and_go_between_runs(project, simulator, warehouse):
     """A field added in Bigin arrives with the next run, one that is gone stops nothing."""
+    loader, query = warehouse
     project.configure("tap-bigin", modules=["Contacts"])
-    project.meltano("run", *PAIR)
+    project.meltano("run", "tap-bigin", loader)
     simulator.store.add_field("Contacts", {"api_name": "Loyalty", "data_type": "text"})
     simulator.store.remove_field("Contacts", "Home_Phone")
     changed = simulator.store.records("Contacts")[3]["id"]
     simulator.store.update("Contacts", changed, {"Loyalty": "gold", "Title": "After"})
-    project.meltano("run", *PAIR)
-    sql = f"select loyalty, title from contacts where id = '{changed}'"
-    assert project.query(sql) == [("gold", "After")]
-    assert project.query("select count(*) from contacts") == [(simulator.store.count("Contacts"),)]
+    project.meltano("run", "tap-bigin", loader)
+    sql = f"""select "Loyalty", "Title" from "Contacts" where "id" = '{changed}'"""
+    assert query(sql) == [("gold", "After")]
+    counted = query('select count(*) from "Contacts"')
+    assert [tuple(map(int, row)) for row in counted] == [(simulator.store.count("Contacts"),)]
+    assert project.bookmark(f"dev:tap-bigin-to-{loader}", "Contacts")
 
 
 def test_two_connections_through_inheritance(project, simulator):
