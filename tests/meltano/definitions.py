@@ -42,8 +42,9 @@ _OPTION_LABELS = {
 }
 #: `meltano add` does not take `use_cached_catalog` over from a definition.
 _TAP_USAGE = (
-    "Put `use_cached_catalog: false` into the plugin's entry of meltano.yml. Meltano otherwise goes on "
-    "with the catalog of the first run, and fields that Bigin gets later are missed without a word."
+    "Put `use_cached_catalog: false` into the plugin's entry of meltano.yml. Meltano otherwise "
+    "goes on with the catalog of the first run, and fields that Bigin gets later are missed "
+    "without a word."
 )
 _PLACEHOLDERS = {"base_url": "https://api.maton.ai"}
 
