@@ -325,6 +325,7 @@ class BiginClient:
         pipeline_id: str | None = None,
         page_size: int = PAGE_SIZE,
         listed: Mapping[str, str] | None = None,
+        tally: Mapping[str, Any] | None = None,
     ) -> Extraction:
         """Return a module's changes since a bookmark; see `bigin_client.extract`.
 
@@ -341,6 +342,8 @@ class BiginClient:
             page_size: Up to 200.
             listed: ``summary.listed`` of the read before: notices restorations that move no
                 Modified_Time.
+            tally: ``summary.tally`` of the read before: once a day the service's count is
+                compared with the changes since (1 credit).
 
         Returns:
             An iterator of `extract.ChangePage`, with a `summary` once it has ended.
@@ -358,6 +361,7 @@ class BiginClient:
             pipeline_id=pipeline_id,
             page_size=page_size,
             listed=listed,
+            tally=tally,
         )
 
     # -- load ------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from tap_bigin.schemas import DELETED_AT, types_of
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Record
 
+    from bigin_client.extract import Summary
     from bigin_client.types import Tombstone
     from tap_bigin.tap import TapBigin
 
@@ -26,6 +27,7 @@ DELETED_BOOKMARK: Final = "deleted_bookmark"
 FULL_READ_AT: Final = "full_read_at"
 SORT_PROVED: Final = "sort_proved"
 LISTED: Final = "listed_deletions"
+TALLY: Final = "tally"
 
 
 class ModuleStream(BiginStream):
@@ -81,16 +83,22 @@ class ModuleStream(BiginStream):
             if self._comparison is not None:
                 self._comparison.written(page.records)
             self._keep(page.bookmark)
-        if extraction.summary.listed or self.stream_state.get(LISTED):
-            self.stream_state[LISTED] = extraction.summary.listed
-        if extraction.summary.sort_proved:
-            self.stream_state[SORT_PROVED] = True
+        self._remember(extraction.summary)
         if self._comparison is not None:
             yield self._living(self._comparison.compare(everything=everything))
         if full:
             self._note_full_read()
         if self.deletes_as_rows:
             yield from self._deleted_rows()
+
+    def _remember(self, summary: Summary) -> None:
+        """Keep in the state what the next read is to be told."""
+        if summary.listed or self.stream_state.get(LISTED):
+            self.stream_state[LISTED] = summary.listed
+        if summary.tally:
+            self.stream_state[TALLY] = summary.tally
+        if summary.sort_proved:
+            self.stream_state[SORT_PROVED] = True
 
     def _living(self, records: Sequence[Record]) -> Sequence[Record]:
         if self.deletes_as_rows:
@@ -139,6 +147,7 @@ class ModuleStream(BiginStream):
             pipeline_id=view.get("pipeline_id"),
             sort_proved=bool(self.stream_state.get(SORT_PROVED)),
             listed=self.stream_state.get(LISTED),
+            tally=self.stream_state.get(TALLY) or {},
         )
         if self._tap.compares_ids(self.module):
             self._comparison = Comparison(self._tap.client, extraction, view, self.stream_state)

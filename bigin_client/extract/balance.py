@@ -11,14 +11,13 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from bigin_client.errors import NotFoundError, RequestError, ScopeError, ServiceError
 from bigin_client.extract.broken import BrokenAssumptionError
 from bigin_client.extract.by_id import ids_of
 from bigin_client.extract.found import Found
-from bigin_client.extract.rows import Row, number, read_page
+from bigin_client.extract.rows import Row, number
 from bigin_client.extract.seek import Seek
 from bigin_client.extract.source import Source
-from bigin_client.records import MODIFIED
+from bigin_client.extract.tally import count, newest_row
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +50,8 @@ class Balance:
         self._source = source
         self._deleted = deleted
         self._warn = warn
+        #: The count that agreed, and the deletions at that moment.
+        self.agreed: tuple[int, frozenset[str]] | None = None
 
     def run(self) -> Iterator[Found]:
         """Yield the records that were missed, if there are any."""
@@ -61,7 +62,7 @@ class Balance:
             tries -= 1
             yield from self._seek.catch_up()
             before = self._moment()
-            counted = self._count()
+            counted = count(self._source)
             if counted is None:
                 return
             if before != self._moment():
@@ -73,6 +74,7 @@ class Balance:
                 unknown = newest
                 continue
             missing = counted - self._seek.alive(gone)
+            self.agreed = (counted, gone) if not missing else None
             if missing < 0 and not self._source.feed_tells_all:
                 return  # deleted meanwhile, and no feed tells how many
             if missing and not waited:
@@ -110,17 +112,6 @@ class Balance:
             self._warn(f"the service counts {missing - len(loose)} records more than it lists")
 
     def _moment(self) -> tuple[Row | None, frozenset[str]]:
-        query = self._source.narrow().query(sort_by=MODIFIED, sort_order="desc", limit=1)
-        reply = self._source.fetch(query)
-        rows = [] if reply.is_empty else read_page(reply, self._source.module).rows
+        newest = newest_row(self._source)
         gone = self._deleted() if self._source.has_feed else None
-        return (rows[0] if rows else None), frozenset(gone or ())
-
-    def _count(self) -> int | None:
-        try:
-            counted = self._source.records.count(self._source.module)
-        except (ScopeError, NotFoundError, RequestError, ServiceError) as refusal:
-            log.info("%s: cannot be counted (%s)", self._source.module, refusal.code)
-            return None
-        self._source.count(1)
-        return counted
+        return newest, frozenset(gone or ())

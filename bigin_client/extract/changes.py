@@ -47,6 +47,8 @@ class Summary:
             told so saves a request in modules whose records are never edited.
         listed: The newest deletions in the feed, id → time; an incremental read that is given
             them notices restorations that move no Modified_Time.
+        tally: The service's count and what has changed since; an incremental read that is given
+            it compares them once a day.
         complete: The iterator ended by itself: every change was handed over.
     """
 
@@ -62,8 +64,9 @@ class Summary:
     warnings: list[str] = field(default_factory=list)
     sort_proved: bool = False
     listed: dict[str, str] = field(default_factory=dict)
+    tally: dict[str, Any] = field(default_factory=dict)
     complete: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the summary for a report."""
-        return {k: v for k, v in vars(self).items() if k not in {"sort_proved", "listed"}}
+        return {k: v for k, v in vars(self).items() if k not in {"sort_proved", "listed", "tally"}}

@@ -148,7 +148,7 @@ class DeletedFeed:
                 if self.first_reply is None:
                     self.first_reply = reply
                 if stretch.add(tombstones):
-                    self.broke_off = True
+                    self.broke_off = bool(reply.object()["info"]["more_records"])
                     break
         except RequestError as refusal:
             # Page numbers reach 2,000 rows at the most (bigin-api.md 11.14).

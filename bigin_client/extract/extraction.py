@@ -18,6 +18,7 @@ from bigin_client.extract.deletions import RETENTION_DAYS, DeletedFeed, Emitted
 from bigin_client.extract.found import Assembler, Found
 from bigin_client.extract.rows import Row, read_page
 from bigin_client.extract.source import Source
+from bigin_client.extract.tally import Tally
 from bigin_client.extract.ways import Ways
 from bigin_client.types import Tombstone
 
@@ -37,6 +38,7 @@ class Extraction:
         listed: The deletions that the read before this one saw (`Summary.listed`): one that is
             listed no more was restored, and its record comes again even if its Modified_Time
             did not move (bigin-api.md 3.4: not known).
+        tally: What the read before this one counted (`Summary.tally`).
         field_names: Returns the names of the fields that the account has now; asked only when
             the service refuses a request.
 
@@ -54,6 +56,7 @@ class Extraction:
         lookback_seconds: float = 300,
         sort_proved: bool = False,
         listed: Mapping[str, str] | None = None,
+        tally: Mapping[str, Any] | None = None,
         field_names: Callable[[], Iterable[str]] | None = None,
     ) -> None:
         self.source = source
@@ -77,6 +80,10 @@ class Extraction:
         self._began_at = time.monotonic()
         self._lane: Lane | None = None
         self._fed: _Feed | None = None
+        whole = deletes and source.has_feed and not source.cvid and not source.pipeline_id
+        # Who keeps no tally is not charged a count in each read.
+        kept = tally is not None or start is None
+        self._tally = Tally(source, tally, start) if whole and kept and source.modified else None
         # What is known stays known when the read ends early.
         self.summary = Summary(source.module, sort_proved=sort_proved, listed=dict(self._listed))
         self._ways = Ways(
@@ -132,6 +139,8 @@ class Extraction:
             self._note_first()
             yield from self._restored()
             self._bookmark.finish(self._ways.lag)
+            if self._tally is not None:
+                self.summary.tally = self._tally.state(self._bookmark.text)
             if self._bookmark.text != last:
                 yield self._page([])
         finally:
@@ -149,8 +158,25 @@ class Extraction:
             return  # told when the deletions are asked for
         feed = self._fed.feed
         ids = set(feed.vanished(self._listed)) if self._began_with_bookmark else set()
-        yield from self._read_whole(ids | (self._gone - feed.listed.keys()))
+        before = self.summary.rows
+        yield from self._read_whole(ids)
+        restored = self.summary.rows - before
+        yield from self._read_whole(self._gone - feed.listed.keys() - ids)
+        if self._tally is not None:
+            self._add_up(self._tally, feed, restored)
         self.summary.listed = feed.newest()
+
+    def _add_up(self, tally: Tally, feed: DeletedFeed, restored: int) -> None:
+        """Compare the service's count with what was read, where that is due."""
+        began = self._bookmark.began
+        if self._began_with_bookmark:
+            tally.settle(feed, self._listed, restored, began, self.warn)
+            return
+        agreed = self._ways.balance.agreed if self._ways.balance else None
+        # What was deleted after that count is in the feed now, and would be taken for known.
+        counted, gone = agreed or (None, frozenset())
+        new = {i for i, t in feed.listed.items() if began is None or t >= began - CLOCK_SLACK}
+        tally.begin(counted if new == gone else None, began)
 
     def _read_whole(self, ids: Iterable[str]) -> Iterator[ChangePage]:
         """Yield those of the records that exist (again)."""
@@ -168,6 +194,8 @@ class Extraction:
                 self.summary.null_cursors += 1
             if self._emitted is not None:
                 self._emitted.note(row.id, row.time)
+        if self._tally is not None:
+            self._tally.note(rows, records)
         self._bookmark.see(rows)
         self._bookmark.advance(found.safe)
         self.summary.rows += len(records)

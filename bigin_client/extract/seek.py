@@ -16,10 +16,10 @@ from bigin_client.extract.checks import MAX_WALKS, too_fast
 from bigin_client.extract.found import Found
 from bigin_client.extract.ledger import Ledger
 from bigin_client.extract.ranges import WORTH, Ranges
-from bigin_client.extract.rows import Row, number, read_page
+from bigin_client.extract.rows import Row, number
 from bigin_client.extract.source import Source
+from bigin_client.extract.tally import newest_row
 from bigin_client.extract.walker import Walker
-from bigin_client.records import MODIFIED
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,9 @@ class Seek:
             if first.pages <= look_at:
                 continue
             look_at = first.pages * 2
-            newest = self._newest() if newest is None else newest
+            if newest is None:
+                row = newest_row(self._source)
+                newest = (row.time if row else None) or 0
             ranges = Ranges(self._source, self._ledger, first, steps, newest)
             if ranges.expected_pages(first) >= WORTH:
                 yield from ranges.run()
@@ -83,13 +85,6 @@ class Seek:
             # The end that the last walker saw may be older than another's last page.
             yield from self._last.advance()
         self._check_expected()
-
-    def _newest(self) -> int:
-        """Return the newest Modified_Time, 0 if the service does not tell."""
-        query = self._source.narrow().query(sort_by=MODIFIED, sort_order="desc", limit=1)
-        reply = self._source.fetch(query)
-        rows = [] if reply.is_empty else read_page(reply, self._source.module).rows
-        return max((r.time for r in rows if r.time is not None), default=0)
 
     def _check_expected(self) -> None:
         for record_id, time in self._ledger.expected.items():

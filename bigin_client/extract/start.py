@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from bigin_client import field_types
 from bigin_client.errors import NotFoundError, ScopeError, SettingsError
@@ -34,6 +35,7 @@ def start(
     page_size: int = PAGE_SIZE,
     sort_proved: bool = False,
     listed: Mapping[str, str] | None = None,
+    tally: Mapping[str, Any] | None = None,
 ) -> Extraction:
     """Return the extraction of a module; see `BiginClient.extract`.
 
@@ -53,6 +55,7 @@ def start(
         page_size: Records a page.
         sort_proved: What the summary of an earlier read said.
         listed: The same of the deletions it saw.
+        tally: The same of what it counted.
 
     Raises:
         NotFoundError: The account has no such module.
@@ -88,6 +91,7 @@ def start(
         lookback_seconds=lookback_seconds,
         sort_proved=sort_proved,
         listed=listed,
+        tally=tally,
         field_names=lambda: _fields_now(metadata, api_name),
     )
 

@@ -41,6 +41,7 @@ class Copy:
             since=self.bookmark,
             deleted_since=self.deleted_bookmark,
             listed=self.summary.listed if self.summary else None,
+            tally=self.summary.tally if self.summary else None,
             **options,
         )
         for number, page in enumerate(changes, 1):

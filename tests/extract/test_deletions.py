@@ -75,6 +75,22 @@ def test_a_restored_record_comes_back(account, copy_of, moves):
     assert copy.differences() == []
 
 
+def test_the_oldest_deletion_that_is_listed_may_be_restored(account, copy_of):
+    """What the feed no longer lists came back, though everything else in it is newer."""
+    sim, client = account(sizes={"Tasks": 20}, restore_moves_modified_time=False, now=PAST)
+    copy = copy_of(sim, client, "Tasks").read()
+    gone = [r["id"] for r in sim.store.records("Tasks")][:4]
+    for record_id in gone:
+        sim.clock.advance(900)
+        sim.store.delete("Tasks", record_id)
+    sim.clock.advance(3_600)
+    copy.read()
+    sim.store.restore("Tasks", gone[0])
+    sim.clock.advance(3_600)
+    copy.read()
+    assert copy.differences() == []
+
+
 def test_an_old_bookmark_is_warned_about(account, copy_of):
     """The feed keeps about 60 days."""
     sim, client = account(sizes={"Tasks": 5})
