@@ -14,15 +14,7 @@ from singer_sdk.singerlib import RecordMessage
 from typing_extensions import override
 
 from bigin_client import timestamps
-from bigin_client.errors import (
-    AuthenticationError,
-    BiginError,
-    CancelledError,
-    ConnectionUnavailableError,
-    CreditsExhaustedError,
-    RateLimitedError,
-    SettingsError,
-)
+from bigin_client.errors import ENDS_A_RUN, BiginError
 from tap_bigin.writer import Writer
 
 if TYPE_CHECKING:
@@ -30,15 +22,6 @@ if TYPE_CHECKING:
 
     from tap_bigin.tap import TapBigin
 
-#: Failures that end the whole run: the next stream would meet them too.
-ENDS_THE_RUN: Final = (
-    AuthenticationError,
-    CancelledError,
-    ConnectionUnavailableError,
-    CreditsExhaustedError,
-    RateLimitedError,
-    SettingsError,
-)
 #: Seconds between two STATE messages.
 STATE_SECONDS: Final = 60.0
 #: Records handed over at once where the service does not say what a page is.
@@ -79,7 +62,7 @@ class BiginStream(Stream):
             for page in self.pages():
                 self._tap.progress.count(self.name, len(page))
                 yield page
-        except ENDS_THE_RUN:
+        except ENDS_A_RUN:
             raise
         except BiginError as error:
             self._tap.failed(self.name, error)

@@ -278,7 +278,9 @@ class TapBigin(Tap):
         if self._client is not None:
             self._client.transport.cancel()
         if isinstance(self.message_writer, Writer):
+            # Amid a message it only notes the signal, and leaves once the line is whole.
             self.message_writer.stop(128 + signum)
+            return
         raise SystemExit(128 + signum)
 
     # -- checks ----------------------------------------------------------------------------

@@ -61,7 +61,10 @@ class Writer(MsgSpecWriter):
     def _write(self, lines: bytes | bytearray, *, hold: bool) -> None:
         """Write whole lines; they may be held back while there are few."""
         out = sys.stdout.buffer
-        out.write(lines)
+        rest = memoryview(lines)
+        while rest:
+            # With PYTHONUNBUFFERED this is the raw file: a signal cuts a long write short.
+            rest = rest[out.write(rest) :]
         self._waiting += len(lines)
         if self._waiting >= BUFFER_SIZE or not hold:
             out.flush()
