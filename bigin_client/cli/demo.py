@@ -15,7 +15,7 @@ from bigin_client.errors import SettingsError
 from bigin_client.testing import BiginSimulator
 
 
-@click.command()
+@click.command(short_help="Show the whole story on a simulated account.")
 @click.option(
     "--to",
     "folder",

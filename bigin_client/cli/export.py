@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -21,8 +21,17 @@ from bigin_client.cli.progress import Meter
 from bigin_client.client import BiginClient
 from bigin_client.files.formats import FileForm
 
+_EPILOG: Final = """\b
+Examples:
+  bigin export Contacts --to backup
+  bigin export --all --to backup --format parquet
+  bigin export Contacts Pipelines --to changes --state changes/state.json
 
-@click.command()
+More in docs/command-line.md; exit codes: bigin --help.
+"""
+
+
+@click.command(epilog=_EPILOG, short_help="Write modules into files, whole or what changed.")
 @click.argument("modules", nargs=-1, metavar="[MODULE]...")
 @click.option("--all", "everything", is_flag=True, help="All modules that may be read.")
 @click.option(
@@ -80,7 +89,7 @@ def export(
     max_rows: int | None,
     lookback: float,
 ) -> int:
-    r"""Write the records of MODULEs into files (1 credit per 200 records).
+    """Write the records of MODULEs into files (1 credit per 200 records).
 
     A file is put in place when it is whole: a run that is interrupted leaves the former ones as
     they were. Beside each MODULE.jsonl stands a manifest, which says how many records there are.
@@ -89,12 +98,6 @@ def export(
     With --state only the first run reads everything. Each run writes files of its own, named by
     the time, so that none is lost; a record may come again, never too seldom. Run the same
     command again after a failure.
-
-    \b
-    Examples:
-      bigin export Contacts --to backup
-      bigin export --all --to backup --format parquet
-      bigin export Contacts Pipelines --to changes --state changes/state.json
     """
     single = [n for n, v in (("--fields", fields), ("--view", cvid)) if v]
     if everything == bool(modules):

@@ -23,6 +23,7 @@ from bigin_client.cli.context import (
 )
 from bigin_client.cli.loading import Load, Planned, Rows
 from bigin_client.cli.progress import Meter
+from bigin_client.cli.sections import Sectioned
 from bigin_client.load import LoadOptions, LoadReport, RunOptions
 from bigin_client.load.results import Outcome
 
@@ -138,7 +139,7 @@ _HOW: Final = (
         "help": "Mode mirror: where records may be deleted that the file does not have.",
     }),
     (("--max-delete-share",), {
-        "type": click.FloatRange(0, 1),
+        "type": click.FloatRange(0, 1), "metavar": "SHARE",
         "help": "Mode mirror: most of the scope that may be deleted.  [default: 0.1]",
     }),
     (("--limit-rows",), {
@@ -174,7 +175,36 @@ _FILES: Final = (
 )  # fmt: skip
 
 
-@click.command()
+_EPILOG: Final = """\b
+Examples:
+  bigin load people.csv --module Contacts --match-on Email --dry-run
+  bigin load people.csv --module Contacts --match-on Email \\
+      --map mail=Email --lookup Account_Name=Account_Name:create \\
+      --rejects rejects.jsonl --max-rejects 1%
+  bigin load --retry-rejects rejects.jsonl
+
+More in docs/command-line.md and docs/load.md; exit codes: bigin --help.
+"""
+_SECTIONS: Final = {
+    "Which record a row is": ["match_on", "fields", "lookups", "row_key", "source_id"],
+    "What is written": [
+        "mode", "nulls", "protect", "compare", "run_workflows", "strict", "allow_duplicates",
+        "limit_rows", "settle_seconds", "verify",
+    ],
+    "Deletes": [
+        "on_delete", "allow_cascade", "mirror_scope", "max_delete_share", "expected_rows",
+    ],
+    "Looking first, and files about rows": [
+        "dry_run", "rejects_path", "max_rejects", "plan_path", "outcomes_path", "before_path",
+        "report_path", "journal_path",
+    ],
+    "Refused rows again": ["retry", "overwrite_newer", "yes"],
+}  # fmt: skip
+
+
+@click.command(
+    cls=Sectioned, sections=_SECTIONS, epilog=_EPILOG, short_help="Load a file into a module."
+)
 @click.argument("file", required=False)
 @click.option("--module", metavar="M", help="Where the rows go: API name or alias.")
 @click.option(
@@ -215,7 +245,7 @@ def load(
     yes: bool,
     **given: Any,
 ) -> int:
-    r"""Load the rows of FILE into a module; - is standard input.
+    """Load the rows of FILE into a module; - is standard input.
 
     FILE is JSON lines, CSV or Parquet, a folder of them, or the manifest of an export. Every row
     ends in exactly one outcome, and they add up: created, updated, unchanged, superseded,
@@ -224,14 +254,6 @@ def load(
 
     Look first: --dry-run reads what it must, writes nothing, and shows a table of changes and
     what they would cost.
-
-    \b
-    Examples:
-      bigin load people.csv --module Contacts --match-on Email --dry-run
-      bigin load people.csv --module Contacts --match-on Email \
-          --map mail=Email --lookup Account_Name=Account_Name:create \
-          --rejects rejects.jsonl --max-rejects 1%
-      bigin load --retry-rejects rejects.jsonl
     """
     names = [parts[-1].removeprefix("--").replace("-", "_") for parts, _ in _FILES]
     files = RunOptions.from_mapping({n: given.pop(n) for n in names})
