@@ -1,5 +1,5 @@
 # Development tasks. `make` alone lists them. Needed: Python 3.10 to 3.13 and make; nothing else.
-# Three environments under .venv/, because the Singer SDK and Meltano need different SQLAlchemy
+# Several environments under .venv/, because the Singer SDK and Meltano need different SQLAlchemy
 # versions and Airflow must be seen to work without the Singer SDK. Exact versions: constraints*.txt.
 
 SHELL := /bin/bash
@@ -24,11 +24,15 @@ export UV_SYSTEM_CERTS ?= true
 
 DEV := .venv/dev/bin
 AIRFLOW := .venv/airflow/bin
+AIRFLOW_2 := .venv/airflow2/bin
 MELTANO := .venv/meltano/bin
+DOCS := .venv/docs/bin
 
 DEV_STAMP := .venv/dev/.installed
 AIRFLOW_STAMP := .venv/airflow/.installed
+AIRFLOW_2_STAMP := .venv/airflow2/.installed
 MELTANO_STAMP := .venv/meltano/.installed
+DOCS_STAMP := .venv/docs/.installed
 PLUGINS_STAMP := .meltano/.installed
 ENVIRONMENTS := $(DEV_STAMP) $(AIRFLOW_STAMP) $(MELTANO_STAMP) $(PLUGINS_STAMP)
 
@@ -39,7 +43,7 @@ endef
 
 .PHONY: help
 help: ## List the tasks
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: $(ENVIRONMENTS) ## Run the whole story: Bigin to DuckDB and back, Meltano and Airflow
@@ -56,8 +60,15 @@ test-slow: $(DEV_STAMP) $(MELTANO_STAMP) $(PLUGINS_STAMP) ## Large, long and Mel
 	$(call pytest,$(DEV),tests --ignore=tests/airflow -m "meltano")
 
 .PHONY: test-airflow
-test-airflow: $(AIRFLOW_STAMP) ## Tests with a real Airflow database and task runs
+test-airflow: $(AIRFLOW_STAMP) ## Airflow as people run it: executors, workers, browser; then 2.11
 	$(call pytest,$(AIRFLOW),tests/airflow -m "slow or airflow")
+	@if $(PYTHON) -c 'import sys; sys.exit(sys.version_info >= (3, 13))'; then \
+	  $(MAKE) --no-print-directory test-airflow-2; \
+	else echo "Airflow 2.11 does not run on this Python: not tested"; fi
+
+.PHONY: test-airflow-2
+test-airflow-2: $(AIRFLOW_2_STAMP) ## Hook, operators, sensors and form on Airflow 2.11
+	$(call pytest,$(AIRFLOW_2),$(addprefix tests/airflow/test_,airflow_2.py hook.py records.py load.py mirror.py waiting.py extract.py failures.py) -n $(WORKERS) -m "not slow and not airflow" -W ignore)
 
 .PHONY: lint
 lint: $(DEV_STAMP) ## Style, format and import rules
@@ -73,11 +84,31 @@ format: $(DEV_STAMP) ## Put the code into the project's format
 .PHONY: types
 types: $(DEV_STAMP) $(AIRFLOW_STAMP) ## mypy --strict; the Airflow provider where Airflow is
 	$(DEV)/mypy bigin_client tap_bigin target_bigin
-	$(DEV)/mypy demo/*.py
+	$(DEV)/mypy demo/*.py .ci/*.py
 	$(AIRFLOW)/mypy airflow_provider_bigin
 
 .PHONY: check
 check: lint types ## lint and types
+
+.PHONY: test-release
+test-release: $(UV) ## Wheel and sdist: each extra alone in a clean environment (ARGS=--all: each Python)
+	$(PYTHON) .ci/release.py --uv $(UV) $(ARGS)
+
+.PHONY: docs
+docs: $(DOCS_STAMP) ## Build the documentation's site into output/site
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/mkdocs build --strict --quiet $(ARGS)
+
+.PHONY: bench
+bench: $(DEV_STAMP) $(DOCS_STAMP) ## Run the benchmarks; tables and plots into output/bench
+	$(DEV)/python benchmarks/run.py --plot-with $(DOCS)/python $(ARGS)
+
+.PHONY: licences
+licences: $(DEV_STAMP) $(AIRFLOW_STAMP) $(DOCS_STAMP) ## Write docs/licences.md from the packages' metadata
+	$(DOCS)/python .ci/licences.py .venv/dev .venv/airflow
+
+.PHONY: audit
+audit: $(DOCS_STAMP) ## Known vulnerabilities of the exact versions (asks osv.dev)
+	$(DOCS)/pip-audit --vulnerability-service osv --no-deps --disable-pip --requirement constraints.txt
 
 .PHONY: environments
 environments: $(ENVIRONMENTS) ## Make the environments under .venv/ and the Meltano plugins
@@ -110,6 +141,17 @@ $(DEV_STAMP): pyproject.toml constraints.txt | $(UV)
 $(AIRFLOW_STAMP): pyproject.toml constraints.txt | $(UV)
 	[ -x $(AIRFLOW)/python ] || $(UV) venv --quiet --clear --python $(PYTHON) .venv/airflow
 	$(UV) pip install --quiet --python $(AIRFLOW)/python -c constraints.txt -e '.[airflow,parquet,redis]' --group airflow
+	@touch $@
+
+$(AIRFLOW_2_STAMP): pyproject.toml constraints-airflow2.txt | $(UV)
+	[ -x $(AIRFLOW_2)/python ] || $(UV) venv --quiet --clear --python $(PYTHON) .venv/airflow2
+	$(UV) pip install --quiet --python $(AIRFLOW_2)/python -c constraints-airflow2.txt -e '.[airflow,parquet,redis]' --group test
+	@touch $@
+
+# Made when it is first needed: only documents, benchmarks and audits do.
+$(DOCS_STAMP): pyproject.toml constraints.txt | $(UV)
+	[ -x $(DOCS)/python ] || $(UV) venv --quiet --clear --python $(PYTHON) .venv/docs
+	$(UV) pip install --quiet --python $(DOCS)/python -c constraints.txt -e '.[singer]' --group docs --group bench --group audit
 	@touch $@
 
 $(MELTANO_STAMP): constraints-meltano.txt | $(UV)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow.providers.common.compat.sdk import BaseHook, Connection, mask_secret
+from airflow.providers.common.compat.sdk import BaseHook, Connection
 
 from bigin_client import timestamps
 from bigin_client.errors import BiginError, NotFoundError, ScopeError, SettingsError
@@ -297,13 +298,35 @@ class BiginHook(BaseHook):
         created = self.get_conn().connections.create(app=app)
         url = created.get("url")
         if url:
-            mask_secret(url)
+            _mask(url)
         public = _public(created)
         return {**public, "url": url} if return_url else public
 
     def maton_delete_connection(self, connection_id: str) -> None:
         """Delete a connection."""
         self.get_conn().connections.delete(connection_id)
+
+
+#: Where `mask_secret` is: common-compat has it from 1.21 on, which Python 3.10 does not get; then
+#: Airflow 3's own places, then Airflow 2's.
+_MASKERS = (
+    "airflow.providers.common.compat.sdk",
+    "airflow.sdk.log",
+    "airflow.sdk.execution_time.secrets_masker",
+    "airflow.utils.log.secrets_masker",
+)
+
+
+def _mask(secret: str) -> None:
+    """Let Airflow's logs show asterisks for a text from now on."""
+    for name in _MASKERS:
+        try:
+            masker = importlib.import_module(name).mask_secret
+        except (ImportError, AttributeError):
+            continue
+        masker(secret)
+        return
+    raise ImportError("this Airflow has no mask_secret: the link cannot be kept out of its logs")
 
 
 @contextmanager

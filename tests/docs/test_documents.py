@@ -10,7 +10,7 @@ import yaml
 
 from bigin_client.settings import ENVIRONMENT
 
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
 
 
 def _plugins(root):
@@ -70,6 +70,7 @@ def test_meltano_plugins_are_pinned_and_need_no_hub(root):
     "name",
     [
         "constraints.txt",
+        "constraints-airflow2.txt",
         "constraints-meltano.txt",
         "constraints-plugins.txt",
         "meltano/constraints-target-jsonl.txt",

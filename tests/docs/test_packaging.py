@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
+import re
+import runpy
 import subprocess
 import sys
 import zipfile
@@ -76,6 +79,17 @@ def test_importing_the_client_imports_no_framework():
         [sys.executable, "-c", code], check=True, capture_output=True, text=True, env=os.environ
     )
     assert not done.stdout.strip()
+
+
+def test_the_licences_of_all_that_is_needed_are_listed(root):
+    """If it fails: make licences."""
+    needed = runpy.run_path(str(root / ".ci/licences.py"))["NEEDED"]
+    done = subprocess.run([sys.executable, "-c", needed], check=True, capture_output=True)
+    page = (root / "docs/licences.md").read_text(encoding="utf-8")
+    listed = dict(re.findall(r"^\| ([a-z0-9-]+) \| (.+) \|$", page, re.MULTILINE))
+    assert set(json.loads(done.stdout)) <= set(listed)
+    # Copyleft only where another licence may be chosen instead.
+    assert not [x for x in listed.values() if re.fullmatch(r"[^;/]*(?<!L)GPL[^;/]*|UNKNOWN", x)]
 
 
 def test_this_environment_is_free_of_airflow():

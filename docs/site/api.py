@@ -1,0 +1,82 @@
+"""The pages of the API reference: which classes are public, in which order."""
+
+from __future__ import annotations
+
+_CLIENT = {
+    "client": (
+        "Client",
+        "Everything about an account. `from bigin_client import BiginClient, Settings`.",
+        (
+            "bigin_client.client.BiginClient",
+            "bigin_client.settings.Settings",
+            "bigin_client.batches.RowResult",
+        ),
+    ),
+    "extract": (
+        "Extract",
+        "What `client.extract` returns. How it reads: [Reading](../extract.md).",
+        (
+            "bigin_client.extract.Extraction",
+            "bigin_client.extract.ChangePage",
+            "bigin_client.extract.Summary",
+        ),
+    ),
+    "load": (
+        "Load",
+        "What `client.load` takes and returns. How it writes: [Loading](../load.md).",
+        (
+            "bigin_client.load.LoadOptions",
+            "bigin_client.load.Lookup",
+            "bigin_client.load.RunOptions",
+            "bigin_client.load.LoadRun",
+            "bigin_client.load.LoadReport",
+            "bigin_client.load.StreamReport",
+            "bigin_client.load.Outcome",
+            "bigin_client.load.RowOutcome",
+            "bigin_client.load.retry_rejects",
+            "bigin_client.load.read_rejects",
+        ),
+    ),
+    "errors": (
+        "Errors",
+        "Sorted by what the caller can do. By code: [Troubleshooting](troubleshooting.md).",
+        ("bigin_client.errors",),
+    ),
+    "simulator": (
+        "Simulator",
+        "For tests of your own: no account, no network. Pytest fixture: `bigin_simulator`.",
+        (
+            "bigin_client.testing.BiginSimulator",
+            "bigin_client.testing.Switches",
+            "bigin_client.testing.Fault",
+        ),
+    ),
+}
+_PROVIDER = (
+    "hooks.bigin.BiginHook",
+    "operators.extract.BiginExtractToFileOperator",
+    "operators.load",
+    "operators.records",
+    "operators.delete",
+    "operators.modules",
+    "operators.connections",
+    "sensors.changes",
+    "sensors.record",
+    "sensors.connection",
+)
+#: Airflow's own style of docstrings, which the provider follows; an operator also describes what
+#: its base class takes, which the parser would warn of.
+_SPHINX = (
+    "    options:\n      docstring_style: sphinx\n      docstring_options: {warnings: false}\n"
+)
+
+
+def pages() -> dict[str, str]:
+    """Return name → Markdown with the marks that mkdocstrings fills in."""
+    found = {
+        name: f"# {title}\n\n{said}\n\n" + "\n".join(f"::: {n}\n" for n in names)
+        for name, (title, said, names) in _CLIENT.items()
+    }
+    marks = "\n".join(f"::: airflow_provider_bigin.{n}\n{_SPHINX}" for n in _PROVIDER)
+    said = "How to use it: [Airflow](../airflow.md)."
+    return found | {"provider": f"# Airflow provider\n\n{said}\n\n{marks}"}
