@@ -70,11 +70,15 @@ _SPHINX = (
     "    options:\n      docstring_style: sphinx\n      docstring_options: {warnings: false}\n"
 )
 
+#: Classes whose methods stand in their bases, one file a job.
+_INHERITING = {"bigin_client.client.BiginClient": "    options:\n      inherited_members: true\n"}
+
 
 def pages() -> dict[str, str]:
     """Return name → Markdown with the marks that mkdocstrings fills in."""
     found = {
-        name: f"# {title}\n\n{said}\n\n" + "\n".join(f"::: {n}\n" for n in names)
+        name: f"# {title}\n\n{said}\n\n"
+        + "\n".join(f"::: {n}\n{_INHERITING.get(n, '')}" for n in names)
         for name, (title, said, names) in _CLIENT.items()
     }
     marks = "\n".join(f"::: airflow_provider_bigin.{n}\n{_SPHINX}" for n in _PROVIDER)
