@@ -35,12 +35,14 @@ class Mark:
         deleted_bookmark: That of deletions.
         sort_proved: As `extract.Summary` says.
         listed: The same.
+        tally: The same.
     """
 
     bookmark: str | None = None
     deleted_bookmark: str | None = None
     sort_proved: bool = False
     listed: dict[str, str] = field(default_factory=dict)
+    tally: dict[str, Any] = field(default_factory=dict)
 
 
 class State:
@@ -171,6 +173,7 @@ class Export:
                 pipeline_id=request.pipeline_id,
                 sort_proved=mark.sort_proved,
                 listed=mark.listed,
+                tally=mark.tally if self._state else None,
             )
         except ENDS_A_RUN:
             raise
@@ -224,9 +227,8 @@ class Export:
             )
         summary = pages.summary
         if self._state:
-            self._state.keep(
-                module, Mark(bookmark, deleted, summary.sort_proved, dict(summary.listed))
-            )
+            kept = (summary.sort_proved, dict(summary.listed), dict(summary.tally))
+            self._state.keep(module, Mark(bookmark, deleted, *kept))
         return {
             "module": module,
             "status": "ok",

@@ -61,6 +61,7 @@ def bigin(environment: dict[str, str]) -> Callable[..., subprocess.CompletedProc
             check=False,
         )
 
+    run.script = SCRIPT
     return run
 
 

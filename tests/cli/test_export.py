@@ -6,6 +6,8 @@ import csv
 import gzip
 import json
 import re
+import subprocess
+import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -143,3 +145,29 @@ def test_wrong_arguments(in_process, tmp_path, arguments, said):
     done = in_process("export", *arguments, "--to", str(tmp_path))
     assert done.returncode == 2
     assert said in done.stderr
+
+
+@pytest.mark.slow
+def test_a_killed_export_is_finished_by_the_next(bigin, environment, tmp_path):
+    """Kill -9 amid the read: no file of half a module, no state ahead of the files."""
+    with BiginSimulator(seed=6, sizes={"Contacts": 1_500, "Tasks": 30}, rate_limit=None) as own:
+        env = {"MATON_API_KEY": own.api_key, "MATON_API_BASE_URL": own.base_url}
+        arguments = ("export", "Tasks", "Contacts", "--to", str(tmp_path), "--state",
+                     str(tmp_path / "state.json"))  # fmt: skip
+        fields = {"operation": "list", "module": "Contacts"}
+        own.faults.add("slow", seconds=0.5, times=None, match=fields)
+        process = subprocess.Popen([bigin.script, *arguments], env={**environment, **env})
+        while sum(r.module == "Contacts" for r in own.requests) < 4:
+            time.sleep(0.05)
+        process.kill()
+        process.wait()
+        own.faults.clear()
+        assert list(tmp_path.glob("Contacts*.jsonl")) == []
+        assert bigin(*arguments, **env).returncode == 0
+        found = {
+            module: {
+                row["id"] for path in tmp_path.glob(f"{module}.*Z.jsonl") for row in lines_of(path)
+            }
+            for module in ("Tasks", "Contacts")
+        }
+        assert {m: len(ids) for m, ids in found.items()} == {"Tasks": 30, "Contacts": 1_500}
