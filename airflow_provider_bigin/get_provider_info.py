@@ -116,9 +116,15 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-name": "Zoho Bigin (Maton)",
                 "hook-class-name": f"{_PACKAGE}.hooks.bigin.BiginHook",
                 "ui-field-behaviour": {
-                    "hidden-fields": ["login", "port", "schema", "extra"],
-                    "relabeling": {"host": "Gateway base URL", "password": "Maton API key"},
-                    "placeholders": {"host": "https://api.maton.ai"},
+                    # The port stays: Airflow 3.3.2's test button refuses connections without
+                    # one, because the page sends 0 where nothing is stored.
+                    "hidden-fields": ["login", "schema", "extra"],
+                    "relabeling": {
+                        "host": "Gateway base URL",
+                        "port": "Gateway port",
+                        "password": "Maton API key",
+                    },
+                    "placeholders": {"host": "https://api.maton.ai", "port": "443"},
                 },
                 "conn-fields": CONN_FIELDS,
             }

@@ -116,7 +116,8 @@ def test_the_form_of_airflow_2_11_has_the_same_fields(monkeypatch):
             self.label, self.description, self.options = label, description, options
 
     wtforms = types.ModuleType("wtforms")
-    for name in ("BooleanField", "FloatField", "IntegerField", "StringField"):
+    # Those that Airflow 2.11 accepts.
+    for name in ("BooleanField", "IntegerField", "StringField"):
         setattr(wtforms, name, type(name, (Field,), {}))
     validators = types.ModuleType("wtforms.validators")
     validators.Optional = object
@@ -132,37 +133,32 @@ def test_the_form_of_airflow_2_11_has_the_same_fields(monkeypatch):
     assert {n: f.label for n, f in fields.items()} == {
         n: about["label"] for n, about in CONN_FIELDS.items()
     }
-    assert type(fields["requests_per_second"]).__name__ == "FloatField"
+    assert type(fields["max_concurrency"]).__name__ == "IntegerField"
     behaviour = BiginHook.get_ui_field_behaviour()
     assert behaviour["relabeling"]["password"] == "Maton API key"
     assert set(behaviour) == {"hidden_fields", "relabeling", "placeholders"}
 
 
-_TIMING = """
-import sys, time
-import airflow.providers.common.compat.sdk as sdk
-import airflow.providers.common.compat.connection
-import airflow.triggers.base
-for name in ("BaseHook", "BaseOperator", "BaseSensorOperator", "BaseOperatorLink", "Asset",
-             "AirflowFailException", "ObjectStoragePath", "Context", "conf", "mask_secret",
-             "ExceptionRetryPolicy", "Connection"):
-    getattr(sdk, name)
-import importlib
+_LOADED = """
+import importlib, sys
 from airflow_provider_bigin.get_provider_info import get_provider_info
-started = time.process_time()
+import airflow.providers.common.compat.sdk as sdk
+sdk.BaseHook, sdk.BaseOperator, sdk.BaseSensorOperator, sdk.ObjectStoragePath
+before = set(sys.modules)
 for kind in ("hooks", "operators", "sensors", "triggers"):
     for entry in get_provider_info().get(kind, []):
         for module in entry["python-modules"]:
             importlib.import_module(module)
-print(time.process_time() - started, "requests" in sys.modules)
+print(*sorted(set(sys.modules) - before))
 """
 
 
-def test_importing_everything_costs_a_dag_file_less_than_150_ms():
-    """Beside what Airflow itself imports; the HTTP stack stays out."""
+def test_importing_everything_loads_nothing_that_only_a_task_needs():
+    """It happens whenever a DAG file is parsed; the time is in benchmarks/airflow_import.py."""
     run = subprocess.run(
-        [sys.executable, "-c", _TIMING], check=True, capture_output=True, text=True
+        [sys.executable, "-c", _LOADED], check=True, capture_output=True, text=True
     )
-    seconds, http = run.stdout.split()[-2:]
-    assert http == "False"
-    assert float(seconds) < 0.15
+    loaded = set(run.stdout.split())
+    heavy = {"requests", "pyarrow", "sqlite3", "bigin_client.transport", "bigin_client.load"}
+    assert "airflow_provider_bigin.triggers.changes" in loaded
+    assert not heavy & loaded

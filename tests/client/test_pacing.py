@@ -17,6 +17,7 @@ import pytest
 from bigin_client import BiginClient, Settings, transport
 from bigin_client.errors import BiginError, CreditsExhaustedError, SettingsError
 from bigin_client.rate_limit import MAX_PAUSE, FileStore, MemoryStore, Pacer, RedisStore, State
+from tests.machine import Watch
 
 
 def arrivals(sim):
@@ -34,29 +35,6 @@ def check_pace(sim, rate, *, slack=0.0):
         assert in_a_second <= rate + 1, "one more for a request that the machine held up"
     used = (len(found) - 1) / (found[-1] - found[0])
     assert 0.95 * rate <= used <= 1.02 * rate, f"{used:.1f} a second"
-
-
-class Watch(threading.Thread):
-    """Notes for how long the machine kept a thread waiting that had nothing to do but wake up."""
-
-    def __init__(self):
-        super().__init__(daemon=True)
-        self.longest = 0.0
-        self._done = threading.Event()
-
-    def run(self):
-        while not self._done.is_set():
-            start = time.monotonic()
-            time.sleep(0.005)
-            self.longest = max(self.longest, time.monotonic() - start - 0.005)
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self._done.set()
-        self.join()
 
 
 def on_a_machine_that_keeps_time(attempt):

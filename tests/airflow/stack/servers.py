@@ -11,9 +11,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
+
+#: Runs a program that ends with the tests, even if these are killed.
+LEASH: Final = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
 
 
 def free_port() -> int:
@@ -67,10 +70,10 @@ def _as_another_user(folder: Path) -> list[str]:
     """PostgreSQL refuses to run as root: return what runs it as somebody else."""
     if os.geteuid() != 0:
         return []
-    if shutil.which("setpriv") is None:
+    if not LEASH:
         pytest.skip("PostgreSQL does not run as root, and setpriv is not installed")
     shutil.chown(folder, "nobody")
-    return ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+    return [*LEASH, "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
 
 
 @contextmanager
@@ -95,7 +98,7 @@ def postgres(folder: Path) -> Iterator[str]:
     options = [part for n, v in settings.items() for part in ("-c", f"{n}={v}")]
     with (folder.parent / f"{folder.name}.log").open("wb") as log:
         process = subprocess.Popen(
-            [*prefix, server, "-D", str(data), *options],
+            [*(prefix or LEASH), server, "-D", str(data), *options],
             stdout=log,
             stderr=subprocess.STDOUT,
             env=environment,
@@ -119,7 +122,7 @@ def redis() -> Iterator[str]:
     """Run a server that keeps nothing on disk; yields its URL without a database."""
     program, port = _program("redis-server"), free_port()
     process = subprocess.Popen(
-        [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", "/"],
+        [*LEASH, program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", "/"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,

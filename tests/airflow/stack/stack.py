@@ -18,7 +18,7 @@ import requests
 
 from bigin_client.testing import BiginSimulator
 from tests.airflow.conftest import EXAMPLES
-from tests.airflow.stack.servers import end_group, free_port, until
+from tests.airflow.stack.servers import LEASH, end_group, free_port, until
 
 AIRFLOW = str(Path(sys.executable).with_name("airflow"))
 ENDED = {"success", "failed"}
@@ -147,7 +147,7 @@ class Stack:
         called = name or arguments[0]
         with (self.folder / f"{called}.log").open("ab") as log:
             self.processes[called] = subprocess.Popen(
-                [AIRFLOW, *arguments],
+                [*LEASH, AIRFLOW, *arguments],
                 env=self.environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,

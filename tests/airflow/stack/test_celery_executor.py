@@ -15,7 +15,12 @@ from bigin_client.testing import BiginSimulator
 from tests.airflow.conftest import json_lines
 from tests.airflow.stack.servers import until
 from tests.airflow.stack.stack import Stack
-from tests.airflow.stack.stories import Stories, parent_of
+from tests.airflow.stack.stories import (
+    Stories,
+    assert_no_log_shows_a_secret,
+    parent_of,
+)
+from tests.machine import Watch
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(400)]
 
@@ -56,6 +61,16 @@ def worker_of(stack: Stack, pid: int) -> str:
     while pid not in leaders:
         pid = parent_of(pid)
     return leaders[pid]
+
+
+def most_in(times: list[float], seconds: float) -> int:
+    """Return the most requests that arrived within any such time."""
+    most = first = 0
+    for last, time in enumerate(times):
+        while time - times[first] >= seconds:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
 
 
 class TestCeleryExecutor(Stories):
@@ -125,24 +140,32 @@ class TestCeleryExecutor(Stories):
             return all(t["state"] in {"success", "failed"} for t in tasks)
 
         stack.sim.clear_log()
-        until(ended, 240, "the reads")
+        with Watch() as watch:
+            until(ended, 240, "the reads")
         stack.succeeds("stack_pace", run)
         tasks = stack.tasks("stack_pace", run)
         assert len(tasks) == 4
         assert min(t["duration"] for t in tasks) >= 60
         assert seen == set(WORKERS)
-        entries = [e for e in stack.sim.requests if e.module == "Products"]
-        assert {e.status for e in entries} <= {200, 304, 204}, "nobody was told to slow down"
         times = sorted(e.monotonic for e in stack.sim.requests)
-        for first, last in zip(times, times[LIMIT:], strict=False):
-            assert last - first >= 1, f"more than {LIMIT} requests in a second"
-        reads = sorted(e.monotonic for e in entries)
+        reads = sorted(e.monotonic for e in stack.sim.requests if e.module == "Products")
         share = (len(reads) - 1) / (reads[-1] - reads[0]) / RATE
-        told = f"{len(reads)} requests in {reads[-1] - reads[0]:.1f} s: {share:.1%} of the pace"
+        told = (
+            f"{len(reads)} requests in {reads[-1] - reads[0]:.1f} s: {share:.1%} of the pace; at "
+            f"most {most_in(times, 1)} in a second and {most_in(times, 10)} in ten; the machine "
+            f"stood still for up to {watch.longest:.2f} s"
+        )
         log.info("%s", told)
+        assert most_in(times, 10) < 10 * LIMIT, told
         assert share <= 1.01, told
+        # Requests that a busy machine holds up arrive together, and the gateway slows them down.
+        if watch.longest < 0.1:
+            assert most_in(times, 1) <= LIMIT, told
+            assert {e.status for e in stack.sim.requests} <= {200, 204, 304}, told
+            assert share >= 0.9, told
         for number in range(4):
             rows = (stack.folder / "pace" / str(number)).rglob("part-*.jsonl")
             assert sum(len(json_lines(f)) for f in rows) == PRODUCTS
-        if os.getloadavg()[0] < 3 * (os.cpu_count() or 1):
-            assert share >= 0.9, told
+
+    def test_no_log_shows_a_secret(self, stack: Stack) -> None:
+        assert_no_log_shows_a_secret(stack)

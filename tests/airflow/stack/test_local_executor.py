@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from airflow_provider_bigin.get_provider_info import CONN_FIELDS
 from bigin_client.testing import BiginSimulator
 from tests.airflow.stack.servers import until
 from tests.airflow.stack.stack import Stack
-from tests.airflow.stack.stories import Stories
+from tests.airflow.stack.stories import MAPPED, Stories, assert_no_log_shows_a_secret
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(400)]
 
@@ -32,6 +37,39 @@ def stack(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
             yield running
         finally:
             running.stop()
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Iterator[Any]:
+    """Return a page of a browser with a new profile."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("chromium is not installed: apt-get install chromium")
+    flags = (
+        "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+        "--disable-component-update", "--disable-sync",
+    )  # fmt: skip
+    with sync_playwright() as play:
+        context = play.chromium.launch_persistent_context(
+            str(tmp_path / "profile"),
+            executable_path=chromium,
+            headless=True,
+            viewport={"width": 1200, "height": 900},
+            args=list(flags),
+        )
+        try:
+            context.set_default_timeout(45_000)
+            yield context.pages[0]
+        finally:
+            context.close()
+
+
+def shot(page: Any, stack: Stack, name: str) -> None:
+    """Take a picture; into docs/images with SCREENSHOTS=docs/images."""
+    folder = Path(os.environ.get("SCREENSHOTS") or stack.folder)
+    page.screenshot(path=str(folder / f"airflow-{name}.png"))
 
 
 class TestLocalExecutor(Stories):
@@ -77,16 +115,90 @@ class TestLocalExecutor(Stories):
         assert {known[record] for _mail, record, _outcome in back} == {r[0] for r in rows}
         assert all(known[record] == mail for mail, record, _outcome in back)
 
-    def test_the_connection_is_tested_and_masked(self, stack: Stack) -> None:
+
+class TestBrowser:
+    """What a person sees and presses, in Chromium; after the stories, which have left runs."""
+
+    def test_the_form_and_the_test_button(self, stack: Stack, page: Any) -> None:
+        host, _, port = stack.sim.base_url.rpartition(":")
+        page.goto(f"{stack.url}/connections")
+        page.get_by_role("button", name="Add Connection").first.click()
+        page.locator("input[name=connection_id]").fill("bigin_ui")
+        page.get_by_role("combobox").last.click()
+        page.keyboard.type("bigin")
+        page.get_by_role("option", name="Zoho Bigin (Maton)").click()
+        dialog = page.get_by_role("dialog")
+        for label in ("Gateway base URL", "Gateway port", "Maton API key"):
+            dialog.get_by_text(label, exact=True).wait_for()
+        assert dialog.get_by_text("Login", exact=True).count() == 0
+        page.locator("input[name=host]").fill(host)
+        page.locator("input[name=port]").fill(port)
+        page.locator("input[name=password]").fill(stack.sim.api_key)
+        shot(page, stack, "connection-form")
+        page.get_by_role("button", name="Extra Fields", exact=True).click()
+        for about in CONN_FIELDS.values():
+            dialog.get_by_text(about["label"], exact=True).wait_for()
+        page.locator("input[name=element_requests_per_second]").fill("5")
+        page.get_by_role("button", name="Save").click()
+        page.get_by_role("button", name="Test Connection").first.click()
+        page.get_by_text("Connected as").wait_for()
+        shot(page, stack, "connection-test")
+        saved = stack.ask("GET", "connections/bigin_ui")
+        assert json.loads(saved["extra"])["requests_per_second"] == 5
+        self.edit_shows_no_key(stack, page)
+        stack.sim.faults.add("status", match={"operation": "connections"}, status=401, times=1)
+        page.goto(f"{stack.url}/connections")
+        page.get_by_role("button", name="Test Connection").first.click()
+        page.get_by_text("Maton key").wait_for()
+
+    def edit_shows_no_key(self, stack: Stack, page: Any) -> None:
+        page.get_by_role("button", name="Edit Connection").first.click()
+        page.locator("input[name=password]").wait_for()
+        assert page.locator("input[name=password]").input_value() in {"", "***"}
+        assert stack.sim.api_key not in page.content()
+
+    def test_the_graph_of_a_mapped_extract_and_the_link(self, stack: Stack, page: Any) -> None:
+        runs = stack.ask("GET", f"dags/{MAPPED}/dagRuns")["dag_runs"]
+        where = f"{stack.url}/dags/{MAPPED}/runs/{runs[0]['dag_run_id']}"
+        page.goto(where)
+        page.get_by_text("Run Type").first.wait_for()
+        page.locator("body").press("g")
+        page.get_by_text("BiginListModulesOperator").first.wait_for()
+        page.get_by_text("extract [2]").first.wait_for()
+        page.wait_for_timeout(1500)  # the graph glides into its place
+        shot(page, stack, "mapped-extract")
+        page.goto(f"{where}/tasks/extract/mapped/0/details")
+        link = page.get_by_role("link", name="Bigin", exact=True)
+        assert link.get_attribute("href").startswith("https://bigin.zoho.com/")
+        page.wait_for_timeout(1_500)
+        shot(page, stack, "extra-link")
+
+    def test_no_page_and_no_answer_shows_a_secret(self, stack: Stack, page: Any) -> None:
+        """The key, and the rows that went through."""
+        runs = stack.ask("GET", "dags/stack_load/dagRuns")["dag_runs"]
+        task = f"dags/stack_load/runs/{runs[0]['dag_run_id']}/tasks/load"
+        for path in (
+            *("connections", "events", "xcoms", "providers", "configs", "jobs", task),
+            *(f"{task}/{part}" for part in ("rendered_templates", "xcom", "details", "code")),
+        ):
+            page.goto(f"{stack.url}/{path}")
+            page.wait_for_timeout(1_200)  # pages poll: they are never idle
+            shown = page.content()
+            assert stack.sim.api_key not in shown, path
+            assert "@stack.example" not in shown, path
+        api = task.replace("/runs/", "/dagRuns/").replace("/tasks/", "/taskInstances/")
+        for path in ("connections", "eventLogs", api, f"{api}/xcomEntries", f"{api}/logs/1"):
+            told = json.dumps(stack.ask("GET", path))
+            assert stack.sim.api_key not in told, path
+            assert "@stack.example" not in told, path
         body = {
-            "connection_id": "bigin_test",
+            "connection_id": "bigin_wrong",
             "conn_type": "bigin",
             "host": stack.sim.base_url,
-            "password": stack.sim.api_key,
+            "password": "wrong-key-000",
         }
-        assert stack.ask("POST", "connections/test", json=body)["status"] is True
-        wrong = stack.ask("POST", "connections/test", json={**body, "password": "wrong-key-000"})
-        assert wrong["status"] is False
-        assert "Maton key" in wrong["message"]
-        stack.ask("POST", "connections", json=body)
-        assert stack.sim.api_key not in json.dumps(stack.ask("GET", "connections"))
+        told = stack.ask("POST", "connections/test", json=body)
+        assert told["status"] is False
+        assert "Maton key" in told["message"]
+        assert "wrong-key-000" not in told["message"]
+        assert_no_log_shows_a_secret(stack)
