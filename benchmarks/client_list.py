@@ -111,15 +111,16 @@ def measure(settings: Settings, records: int, rounds: int) -> None:
                 count, wall, cpu = consume(way())
                 assert count == records
                 times[name].append((wall, cpu))
-    print(f"{records} records of {len(kinds)} fields, median of {rounds} rounds")
+    print(f"{records} records of {len(kinds)} fields, median of {rounds} rounds\n")
     rates = {
         name: [records / statistics.median(t[i] for t in times[name]) for i in (0, 1)]
         for name in ways
     }
-    print(f"{'':10}{'records/s':>12}{'of fastest':>12}{'per CPU s':>12}{'of fastest':>12}")
+    print("| Way | Records/s | Of the fastest | Per CPU second | Of the fastest, CPU |")
+    print("|---|---|---|---|---|")
     for name, (wall, cpu) in rates.items():
         shares = [wall / rates["fastest"][0], cpu / rates["fastest"][1]]
-        print(f"{name:10}{wall:12,.0f}{shares[0]:12.0%}{cpu:12,.0f}{shares[1]:12.0%}")
+        print(f"| {name} | {wall:,.0f} | {shares[0]:.0%} | {cpu:,.0f} | {shares[1]:.0%} |")
 
 
 def main() -> None:
