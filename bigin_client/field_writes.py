@@ -66,10 +66,10 @@ class RefusedValueError(ValueError):
 
 def is_blank(value: object) -> bool:
     """Whether a value says nothing: None, blank text, NaN, an empty list."""
+    if isinstance(value, str):  # first what is there most
+        return not value or value.isspace()
     if value is None:
         return True
-    if isinstance(value, str):
-        return not value.strip()
     if isinstance(value, float):
         return math.isnan(value)
     if isinstance(value, Decimal):
@@ -111,6 +111,8 @@ def big_integer(value: Any, field: FieldFacts) -> str:
 
 def integer(value: Any, _field: FieldFacts) -> int:
     """A whole number."""
+    if type(value) is int:
+        return value
     found = _decimal(value, "a whole number is needed")
     if found != found.to_integral_value():
         raise RefusedValueError("a whole number is needed, not one with a fraction")
@@ -121,6 +123,8 @@ def integer(value: Any, _field: FieldFacts) -> int:
 
 def number(value: Any, _field: FieldFacts) -> Decimal | int:
     """A number; no currency sign, no thousands separator."""
+    if type(value) is int and abs(value) < 10**15:
+        return value
     found = _decimal(value, "a number is needed")
     return int(found) if found == found.to_integral_value() and abs(found) < 10**15 else found
 
@@ -256,14 +260,19 @@ def _tag(value: Any) -> dict[str, Any]:
 
 
 def _decimal(value: Any, reason: str) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, (str, int, float, Decimal)):
-        raise RefusedValueError(reason)
-    try:
-        # str: the shortest text of a float, not its binary expansion.
-        found = Decimal(str(value).strip())
-    except ArithmeticError:
-        raise RefusedValueError(reason) from None
-    if not found.is_finite() or "_" in str(value):
+    if type(value) is Decimal:
+        found: Decimal = value
+    else:
+        if isinstance(value, bool) or not isinstance(value, (str, int, float, Decimal)):
+            raise RefusedValueError(reason)
+        try:
+            # str: the shortest text of a float, not its binary expansion.
+            found = Decimal(str(value).strip())
+        except ArithmeticError:
+            raise RefusedValueError(reason) from None
+        if "_" in str(value):
+            raise RefusedValueError(reason)
+    if not found.is_finite():
         raise RefusedValueError(reason)
     return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import unicodedata
 from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal
@@ -61,10 +60,13 @@ def acceptable(kind: FieldType, field: Field, wanted: Any) -> set[bytes]:
 
 
 def fingerprint(text: str | None) -> bytes:
-    """Return 8 bytes that stand for a canonical text."""
+    """Return 8 bytes that stand for a canonical text, in this process only.
+
+    Python's own hash of a text has 64 bits and takes a twentieth of blake2b's time.
+    """
     if text is None:
         return EMPTY
-    found = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    found = hash(text).to_bytes(8, "little", signed=True)
     return found if found != EMPTY else b"\1" * 8
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from decimal import Decimal
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -23,8 +24,14 @@ from bigin_client.types import Record
 _SIZE: Final = len(EMPTY)
 #: Variables of one SQL statement; every SQLite since 2008 takes 999.
 _VARIABLES: Final = 900
+#: What is held of a record.
+_HELD: Final = "prints, whole, body"
+#: Writes that are noted together.
+_MANY: Final = 1_000
 _encoder = msgspec.json.Encoder(decimal_format="number")
-_decoder = msgspec.json.Decoder()
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
+#: Id, match key, fingerprints and whole values; or instead of these what was written.
+_Line: TypeAlias = tuple[str, bytes | None, bytes, bytes | None, bytes | None]
 
 
 @dataclass
@@ -58,8 +65,11 @@ class Index:
             n: field_types.of(f.api_name, f.data_type, f.json_type, f.return_type)
             for n, f in self.fields.items()
         }
+        self._compared = [(n, self._types[n], self.fields[n]) for n in self._names]
         self._whole = [n for n in self._names if keeps_whole(self._types[n], self.fields[n])]
         self.records = 0
+        #: Rows of the table that are not in it yet, by id: many at once are cheaper.
+        self._fresh: dict[str, _Line] = {}
         # "": a temporary file that SQLite deletes; small ones never leave memory.
         self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._db.executescript(
@@ -68,7 +78,7 @@ class Index:
             PRAGMA synchronous = OFF;
             PRAGMA cache_size = -8000;
             CREATE TABLE record
-                (id TEXT PRIMARY KEY, key BLOB, prints BLOB, whole BLOB, taken INTEGER)
+                (id TEXT PRIMARY KEY, key BLOB, prints BLOB, whole BLOB, taken INTEGER, body BLOB)
                 WITHOUT ROWID;
             CREATE INDEX record_key ON record (key);
             CREATE TABLE claimed (key BLOB PRIMARY KEY, row_key BLOB) WITHOUT ROWID;
@@ -88,35 +98,39 @@ class Index:
             (r["id"], self.key.digest(r) if self.key else None, self._prints(r), self._whole_of(r))
             for r in records
         ]
+        self._flush()
         self._db.executemany(
-            "INSERT INTO record VALUES (?, ?, ?, ?, 0) ON CONFLICT (id) DO UPDATE"
-            " SET key = excluded.key, prints = excluded.prints, whole = excluded.whole",
+            "INSERT INTO record VALUES (?, ?, ?, ?, 0, NULL) ON CONFLICT (id) DO UPDATE SET"
+            " key = excluded.key, prints = excluded.prints, whole = excluded.whole, body = NULL",
             rows,
         )
         self.records += len(rows)
 
     def remove(self, record_id: str) -> None:
         """Forget a record that is gone."""
+        self._fresh.pop(record_id, None)
         self._db.execute("DELETE FROM record WHERE id = ?", (record_id,))
 
     def find(self, keys: Iterable[bytes]) -> dict[bytes, list[Known]]:
         """Return the records of each key; keys without any are left out."""
+        self._flush()
         found: dict[bytes, list[Known]] = {}
         wanted = list(dict.fromkeys(keys))
         for start in range(0, len(wanted), _VARIABLES):
             part = wanted[start : start + _VARIABLES]
             marks = ",".join("?" * len(part))
-            for key, record_id, prints, whole in self._db.execute(
-                f"SELECT key, id, prints, whole FROM record WHERE key IN ({marks}) ORDER BY id",  # noqa: S608 - only question marks
-                part,
-            ):
-                found.setdefault(key, []).append(self._known(record_id, prints, whole))
+            sql = f"SELECT key, id, {_HELD} FROM record WHERE key IN ({marks}) ORDER BY id"  # noqa: S608 - only question marks
+            for key, record_id, *rest in self._db.execute(sql, part):
+                found.setdefault(key, []).append(self._known(record_id, *rest))
         return found
 
     def get(self, record_id: str) -> Known | None:
         """Return one record by id."""
+        if (fresh := self._fresh.get(record_id)) is not None:
+            return self._known(record_id, *fresh[2:])
         row = self._db.execute(
-            "SELECT prints, whole FROM record WHERE id = ?", (record_id,)
+            f"SELECT {_HELD} FROM record WHERE id = ?",  # noqa: S608 - only names of columns
+            (record_id,),
         ).fetchone()
         return None if row is None else self._known(record_id, *row)
 
@@ -126,6 +140,8 @@ class Index:
         To be in the index is not enough: what an insert made whose reply was lost may have been
         read since.
         """
+        if record_id in self._fresh:
+            return True
         found = self._db.execute("SELECT taken FROM record WHERE id = ?", (record_id,)).fetchone()
         return found is not None and bool(found[0])
 
@@ -145,23 +161,33 @@ class Index:
             key: The record's match key after the write.
             is_new: The record was made by this write: nothing is known of it.
         """
-        known = None if is_new else self.get(record_id)
-        prints = dict(known.fingerprints) if known else dict.fromkeys(self._names, EMPTY)
-        whole = dict(known.whole) if known else {}
+        if is_new:
+            # Few of them are ever compared again: what for is worked out then.
+            body = _encoder.encode({n: v for n, v in values.items() if n in self.fields})
+            self._fresh[record_id] = (record_id, key, b"", None, body)
+        else:
+            known = self.get(record_id) or Known(record_id, dict.fromkeys(self._names, EMPTY))
+            self._change(known, values)
+            prints = b"".join([known.fingerprints[n] for n in self._names])
+            whole = _encoder.encode(known.whole) if known.whole else None
+            self._fresh[record_id] = (record_id, key, prints, whole, None)
+        if len(self._fresh) >= _MANY:
+            self._flush()
+
+    def _change(self, known: Known, values: Mapping[str, Any]) -> None:
+        """Let a known record hold other values."""
         for name, value in values.items():
-            if name in prints:
-                prints[name] = self._print(name, value)
+            if name in self.fields:
+                known.fingerprints[name] = self._print(name, value)
                 if name in self._whole:
-                    whole[name] = value
-        self._db.execute(
-            "INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?, 1)",
-            (
-                record_id,
-                key,
-                b"".join(prints[n] for n in self._names),
-                _encoder.encode(whole) if whole else None,
-            ),
-        )
+                    known.whole[name] = value
+
+    def _flush(self) -> None:
+        if self._fresh:
+            self._db.executemany(
+                "INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?, 1, ?)", self._fresh.values()
+            )
+            self._fresh.clear()
 
     def changes(self, known: Known, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return the fields of a body that the record does not hold yet."""
@@ -191,14 +217,26 @@ class Index:
         return fingerprint(canonical(self._types[name], self.fields[name], value))
 
     def _prints(self, record: Record) -> bytes:
-        return b"".join(self._print(n, record.get(n)) for n in self._names)
+        get = record.get
+        return b"".join(
+            [
+                EMPTY if (value := get(n)) is None else fingerprint(canonical(kind, field, value))
+                for n, kind, field in self._compared
+            ]
+        )
 
     def _whole_of(self, record: Record) -> bytes | None:
         if not self._whole:
             return None
         return _encoder.encode({n: record.get(n) for n in self._whole})
 
-    def _known(self, record_id: str, prints: bytes, whole: bytes | None) -> Known:
+    def _known(
+        self, record_id: str, prints: bytes, whole: bytes | None, body: bytes | None
+    ) -> Known:
+        if body is not None:
+            known = Known(record_id, dict.fromkeys(self._names, EMPTY))
+            self._change(known, _decoder.decode(body))
+            return known
         return Known(
             record_id,
             {n: prints[i * _SIZE : (i + 1) * _SIZE] for i, n in enumerate(self._names)},

@@ -367,7 +367,11 @@ class Loader:
 
     def _prepare(self) -> None:
         """Bind new columns; decide the match key once; refuse what is not safe."""
-        grown = self._binding.extend(dict.fromkeys(c for r in self._rows for c in r.source))
+        columns: dict[str, None] = {}
+        for row in self._rows:
+            if not columns.keys() >= row.source.keys():
+                columns.update(dict.fromkeys(row.source))
+        grown = self._binding.extend(columns)
         dropped = self._binding.dropped
         if self.options.strict:
             check_strict(dropped, self.stream, self.module.api_name)
@@ -381,9 +385,10 @@ class Loader:
             self._delivery = self._new_delivery(self._key)
         if grown or self._shaper is None:
             counted = self._shaper.nulls_ignored if self._shaper else 0
-            self._shaper = Shaper(self._binding, self._fields, self.options, self._key)
+            self._shaper = Shaper(
+                self._binding, self._fields, self.options, self._key, self._lookups
+            )
             self._shaper.nulls_ignored = counted
-            self._shaper.natural_key = self._lookups.natural_key
         for column in sorted(set(dropped) - self._said_dropped):
             log.warning("%s: column %s is left out: %s", self.stream, column, dropped[column])
         self._said_dropped.update(dropped)

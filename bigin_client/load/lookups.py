@@ -165,6 +165,15 @@ class Lookups:
             found |= {f.lookup_module for f in self._loader.fields if f.lookup_module}
         return found
 
+    def may_be_natural(self, field: Field) -> bool:
+        """Whether values of a field may be natural keys."""
+        return (
+            field.data_type in _USERS
+            or field.api_name in self._parents
+            or (self._loader.module.api_name, field.api_name) == _TEAM_PIPELINE
+            or (self._foreign and field.data_type in _RECORDS)
+        )
+
     def natural_key(self, field: Field, value: Any) -> Any:
         """Return the key to look up, None when the value is to be written as it is."""
         value = _from_json(value)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
 
+from bigin_client import timestamps
 from bigin_client.load.rows import Row
 from bigin_client.rejects import to_json
 
-_decoder: Final = msgspec.json.Decoder()
+_decoder: Final = msgspec.json.Decoder(float_hook=Decimal)
 
 
 class Parking:
@@ -44,8 +46,18 @@ class Parking:
         if number is None:
             number = self._tag_numbers[id(row.tag)] = len(self._tags)
             self._tags.append(row.tag)
+        changed = row.unless_changed_since
         data = to_json(
-            [row.source, row.body, row.natural_keys, row.record_id, row.shown_key, row.row_key]
+            [
+                row.source,
+                row.body,
+                row.natural_keys,
+                row.record_id,
+                row.shown_key,
+                row.row_key,
+                row.is_deletion,
+                changed.isoformat() if changed is not None else None,
+            ]
         )
         self._db.execute(
             "INSERT INTO parked VALUES (?, ?, ?, ?)", (row.number, row.key, number, data)
@@ -85,7 +97,9 @@ class Parking:
 
     def _row(self, found: tuple[Any, ...]) -> Row:
         number, key, tag, data = found
-        source, body, natural_keys, record_id, shown_key, row_key = _decoder.decode(data)
+        source, body, natural_keys, record_id, shown_key, row_key, is_deletion, changed = (
+            _decoder.decode(data)
+        )
         return Row(
             number,
             source,
@@ -96,4 +110,6 @@ class Parking:
             shown_key=shown_key,
             row_key=row_key,
             natural_keys=natural_keys,
+            is_deletion=is_deletion,
+            unless_changed_since=timestamps.parse(changed) if changed else None,
         )

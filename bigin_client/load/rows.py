@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from bigin_client import field_types, journal
 from bigin_client.field_writes import INVALID_DATA, RefusedValueError, is_blank
@@ -69,6 +69,18 @@ class Row:
     unless_changed_since: datetime | None = None
 
 
+class NaturalKeys(Protocol):
+    """Knows which values stand for a record by something else than its id."""
+
+    def may_be_natural(self, field: Field) -> bool:
+        """Whether values of a field may be natural keys."""
+        ...
+
+    def natural_key(self, field: Field, value: Any) -> Any:
+        """Return the key to look up, None when the value is to be written as it is."""
+        ...
+
+
 class Shaper:
     """Checks rows of one stream against the module's metadata.
 
@@ -77,6 +89,7 @@ class Shaper:
         known: The module's fields.
         options: The stream's options.
         key: The match key; None in insert mode.
+        lookups: Says which values are natural keys; None: none is.
     """
 
     def __init__(
@@ -85,16 +98,25 @@ class Shaper:
         known: Mapping[str, Field],
         options: LoadOptions,
         key: MatchKey | None,
+        lookups: NaturalKeys | None = None,
     ) -> None:
         self._binding = binding
         self._known = known
         self._options = options
         self._key = key
-        #: Says which values are natural keys; set by the loader.
-        self.natural_key: Callable[[Field, Any], Any] = lambda _field, _value: None
+        self._lookups = lookups
         self.nulls_ignored = 0
         self._mandatory = [f.api_name for f in known.values() if f.mandatory and f.creatable]
-        self._types: dict[str, field_types.FieldType] = {}
+        #: Column, its field, how that is written, and whether natural keys may stand for it.
+        self._columns = [
+            (
+                column,
+                f,
+                field_types.of(f.api_name, f.data_type, f.json_type, f.return_type).write,
+                lookups is not None and lookups.may_be_natural(f),
+            )
+            for column, f in binding.columns.items()
+        ]
 
     def shape(self, row: Row) -> Refusal | None:
         """Fill in the row's body and keys; returns why it is refused, None when it is not."""
@@ -104,20 +126,35 @@ class Shaper:
             value = row.source.get(binding.id_column)
             row.record_id = None if is_blank(value) else str(value).strip()
         refusal = self._convert(row)
+        if row.is_deletion or self._options.mode == "delete":
+            # A row that only names a record needs no valid values, and no parents.
+            refusal = None
+            key = self._key.fields if self._key is not None else ()
+            row.natural_keys = {n: v for n, v in row.natural_keys.items() if n in key}
         key_refusal = None if self._key_waits(row) else self.find_key(row)
-        if refusal is not None and (row.is_deletion or self._options.mode == "delete"):
-            refusal = None  # a row that only names a record needs no valid values
         return key_refusal or refusal
 
     def _convert(self, row: Row) -> Refusal | None:
         """Convert all values; the first refusal is returned, the others are tried all the same."""
         refusal: Refusal | None = None
         source = row.source
-        for column, about in self._binding.columns.items():
-            if column in source:
-                value = source[column]
-                found = self._blank(row, about) if is_blank(value) else self._one(row, about, value)
-                refusal = refusal or found
+        body = row.body
+        for column, about, write, may_be_natural in self._columns:
+            value = source.get(column)
+            if value is None or is_blank(value):
+                if column in source:
+                    found = self._blank(row, about)
+                    refusal = refusal or found
+                continue
+            if may_be_natural and self._lookups is not None:
+                natural = self._lookups.natural_key(about, value)
+                if natural is not None:
+                    row.natural_keys[about.api_name] = natural
+                    continue
+            try:
+                body[about.api_name] = write(value, about)
+            except RefusedValueError as error:
+                refusal = refusal or Refusal(error.code, error.reason, about.api_name)
         for name in _PARENT_KEYS:
             if row.body.get(name) == field_types.DEALS:
                 row.body[name] = field_types.PIPELINES
@@ -132,22 +169,6 @@ class Shaper:
             )
         else:
             row.body[about.api_name] = None
-        return None
-
-    def _one(self, row: Row, about: Field, value: Any) -> Refusal | None:
-        name = about.api_name
-        natural = self.natural_key(about, value)
-        if natural is not None:
-            row.natural_keys[name] = natural
-            return None
-        kind = self._types.get(name)
-        if kind is None:
-            kind = field_types.of(name, about.data_type, about.json_type, about.return_type)
-            self._types[name] = kind
-        try:
-            row.body[name] = kind.write(value, about)
-        except RefusedValueError as error:
-            return Refusal(error.code, error.reason, name)
         return None
 
     def _stage(self, body: Mapping[str, Any]) -> Refusal | None:

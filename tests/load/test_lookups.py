@@ -268,3 +268,16 @@ def test_a_waiting_row_sees_what_others_wrote_meanwhile(sim, client):
     assert outcomes(report, "waiting") == {"created": 1, "updated": 1}
     (made,) = [r for r in sim.store.records("Contacts") if r["Last_Name"] == "Once"]
     assert (made["Phone"], made["Account_Name"]["name"]) == ("1", "Not there yet")
+
+
+def test_a_row_that_is_deleted_waits_for_no_parent(sim, client):
+    gone = next(r for r in sim.store.records("Contacts") if r["Email"])
+    row = {"email": gone["Email"], "account_name": "Never", "_sdc_deleted_at": "2026-01-01"}
+    with LoadRun(client) as run:
+        run.announce(["Accounts"])
+        lookups = {"Account_Name": Lookup("Account_Name")}
+        how = LoadOptions(match_on=("Email",), lookups=lookups, on_delete="delete")
+        run.stream("people", "Contacts", how).add(row)
+        report = run.close()
+    assert outcomes(report, "people") == {"deleted": 1}
+    assert sim.store.get("Contacts", gone["id"]) is None

@@ -46,7 +46,8 @@ def test_many_rows_walk_the_module_once(sim, client):
     report = client.load("Contacts", table(sim, 2_000), match_on=["Email"])
     assert outcomes(report, "Contacts") == {"unchanged": 1_600, "created": 400}
     assert "coql" not in operations(sim)
-    assert report.credits_used < 6_000 / 200 + 40 + 15
+    # A walk in parts reads the seams twice.
+    assert report.credits_used < 1.5 * 6_000 / 200 + 40 + 5
 
 
 def test_a_key_that_is_not_unique(sim, client):
