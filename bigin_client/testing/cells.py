@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from operator import attrgetter
-from typing import Any, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from bigin_client.testing.clock import OrgZone
 from bigin_client.testing.table import Record
@@ -53,9 +53,15 @@ class _Column:
 
     def cells(self, records: Sequence[Record]) -> list[bytes]:
         """A cell of each record."""
+        kind, key = self._content.kind, self._content.key
+        if kind == "record time":
+            return self._times(map(attrgetter(key), records))
+        values = map(dict.get, [record.values for record in records], repeat(key))
+        if kind == "moment":
+            return self._times(values)
         # JSON has no raw line break, so the lines come apart where the values do. Shared by
         # their JSON: 10 and 10.0 are equal, but not the same reply.
-        lines = encode_lines(self._values(records)).split(b"\n")
+        lines = encode_lines(map(bool, values) if kind == "flag" else values).split(b"\n")
         lines.pop()
         known = self._shared
         return [known.get(line) or self._made(line) for line in lines]
@@ -66,14 +72,12 @@ class _Column:
             self._shared[line] = cell
         return cell
 
-    def _values(self, records: Sequence[Record]) -> Iterable[Any]:
-        kind, key = self._content.kind, self._content.key
-        if kind == "record time":
-            return self._texts(map(attrgetter(key), records))
-        values = map(dict.get, [record.values for record in records], repeat(key))
-        if kind == "flag":
-            return map(bool, values)
-        return self._texts(values) if kind == "moment" else values
+    def _times(self, epochs: Iterable[int | None]) -> list[bytes]:
+        # Hardly ever equal, so nothing is kept; digits and signs need no escapes.
+        name, empty = self._prefix.decode(), self._prefix + b"null"
+        return [
+            empty if text is None else f'{name}"{text}"'.encode() for text in self._texts(epochs)
+        ]
 
 
 class Layout:
