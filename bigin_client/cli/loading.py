@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final
 
+import click
 import msgspec
 from typing_extensions import Self
 
@@ -140,6 +141,9 @@ class Load:
         traceback: TracebackType | None,
     ) -> None:
         self._folder.cleanup()
+        if isinstance(error, (KeyboardInterrupt, SystemExit)):
+            told = "stopped; the same command goes on, and settles first what was under way"
+            click.echo(f"bigin: {told}", err=True)
 
     def load(
         self, rows: Rows, module: str, stream: str, options: LoadOptions, expected: int | None

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import subprocess
+import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -139,6 +143,33 @@ def test_mirror_needs_a_whole_input(in_process, own):
     proved = in_process("load", "rows.jsonl", *mirror, "--expected-rows", "4")
     assert proved.returncode == 0, proved.stderr
     assert own.store.count("Contacts") == 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_stopped_load_goes_on_without_doubles(bigin, own, environment, number):
+    """The same command once more: every row is there once, and none is counted twice."""
+    rows = [{"Email": f"p{i}@example.com", "Last_Name": f"L{i}"} for i in range(1_500)]
+    Path("rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    command = ("load", "rows.jsonl", "--module", "Contacts", "--match-on", "Email")
+    own.faults.add("slow", seconds=0.4, times=None, match={"operation": "insert"})
+    with subprocess.Popen(
+        [bigin.script, *command], env=environment, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while own.store.count("Contacts") < 300:
+            time.sleep(0.05)
+        process.send_signal(number)
+        said = process.stderr.read()
+    own.faults.clear()
+    if number != signal.SIGKILL:
+        assert process.returncode == 128 + number
+        assert "the same command goes on" in said
+    done = bigin(*command, "--json")
+    assert done.returncode == 0, done.stderr
+    outcomes = json.loads(done.stdout)["streams"]["rows"]["outcomes"]
+    assert outcomes["created"] + outcomes["unchanged"] == 1_500
+    held = Counter(r["Email"] for r in own.store.records("Contacts"))
+    assert all(held[row["Email"]] == 1 for row in rows)
 
 
 @pytest.mark.parametrize(
