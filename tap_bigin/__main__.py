@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+from typing import Final
 
 from bigin_client import console
 
-PROGRAM = "tap-bigin"
+PROGRAM: Final = "tap-bigin"
+#: Containers made between two looks of the garbage collector, where Python's own default is 700.
+#: A page makes thousands, none of them in a cycle: looking through them took a tenth of the time.
+COLLECT_AFTER: Final = 50_000
 
 
 def main() -> None:
@@ -17,6 +22,8 @@ def main() -> None:
         if (error.name or "").split(".")[0] in {"tap_bigin", "bigin_client"}:
             raise
         sys.exit(console.missing_extra(PROGRAM, "singer", error))
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
     sys.exit(console.run(PROGRAM, lambda: run(sys.argv[1:])))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -42,13 +43,13 @@ class BiginStream(Stream):
     page_wise: ClassVar[bool] = True
     _tap: TapBigin
 
+    @abstractmethod
     def pages(self) -> Iterable[Sequence[Record]]:
         """Yield the stream's records; when asked for the next page, the one before is written.
 
         Raises:
             BiginError: The stream could not be read.
         """
-        raise NotImplementedError
 
     @property
     def requests(self) -> int:

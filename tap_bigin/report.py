@@ -7,11 +7,9 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Final
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from bigin_client import BiginClient
     from bigin_client.errors import BiginError
     from bigin_client.extract import Summary
@@ -55,6 +53,9 @@ class Report:
             client: For what the whole run has cost.
             not_reached: Selected streams that the run ended before.
         """
+        # Imported at the end of a run, not at its start: it takes a while.
+        from rich.console import Console  # noqa: PLC0415 - see above
+
         table = self._table(not_reached)
         if client is not None:
             table.columns[0].footer = "in all"
@@ -73,6 +74,9 @@ class Report:
                 self._log.info("%s", line.rstrip())
 
     def _table(self, not_reached: list[str]) -> Table:
+        from rich import box  # noqa: PLC0415 - see `end`
+        from rich.table import Table  # noqa: PLC0415 - see `end`
+
         table = Table(box=box.SIMPLE, show_footer=True, pad_edge=False)
         for name in ("stream", "strategy", *_NUMBERS, "remarks"):
             table.add_column(
