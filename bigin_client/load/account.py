@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from bigin_client import coql, extract, timestamps
 from bigin_client.account import Account as AboutAccount
+from bigin_client.criteria import Criteria
 from bigin_client.errors import BiginError, NotFoundError, PagingError, RequestError, ScopeError
 from bigin_client.load.binding import ID
 from bigin_client.metadata import Metadata
@@ -93,6 +94,12 @@ class Account:
         """Return the rows of a COQL query on one module, in our form."""
         read = self._reader(module, columns)
         return [read(row) for page in self._queries.query(query) for row in page]
+
+    def search(self, module: str, condition: Criteria, columns: Sequence[str]) -> list[Record]:
+        """Return the records that a search finds, in our form; text is compared loosely there."""
+        read = self._reader(module, columns)
+        pages = self._queries.search(module, criteria=condition, fields=columns)
+        return [read(raw) for page in pages for raw in page]
 
     def oldest(self, module: str, field: str) -> list[Record]:
         """Return one page of records that no index can have missed: the oldest ids."""

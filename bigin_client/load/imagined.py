@@ -15,6 +15,7 @@ import msgspec
 from typing_extensions import override
 
 from bigin_client import coql
+from bigin_client.criteria import Criteria
 from bigin_client.load.account import Account
 from bigin_client.load.binding import ID
 from bigin_client.records import MAX_IDS
@@ -108,6 +109,10 @@ class ImaginedAccount(Account):
     @override
     def query(self, module: str, query: coql.Query, columns: Sequence[str]) -> list[Record]:
         return self._over(module, super().query(module, query, columns), columns)
+
+    @override
+    def search(self, module: str, condition: Criteria, columns: Sequence[str]) -> list[Record]:
+        return self._over(module, super().search(module, condition, columns), columns)
 
     @override
     def modified_of_late(self, module: str, age: timedelta, fields: Sequence[str]) -> list[Record]:

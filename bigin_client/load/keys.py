@@ -95,7 +95,9 @@ def choose(
     if match_on is not None:
         return _explicit(binding, match_on)
     if binding.id_column is not None:
-        if all(looks_like_id(i) for i in ids):
+        # One stray value is that row's reject; a column without any id is another key.
+        given = [looks_like_id(i) for i in ids]
+        if not given or any(given):
             return (ID,)
         raise SettingsError(
             f"{stream}: column {binding.id_column} holds no Bigin ids, so it cannot match records",

@@ -5,6 +5,10 @@ credit), or, on a unique field, read nothing and let the service's own upsert de
 credit, but it touches records that need no change). Keys are looked up until that has cost
 half of what a walk would; then the module is walked and everything is known.
 
+Without COQL keys of a unique field are searched (15 a credit). Search compares words, so what it
+finds is compared again; what it may fail to find cannot double where the service itself guards
+the field. Other keys it is not trusted with.
+
 A look-up may miss what was written in the last seconds, because an index lags behind
 (bigin-api.md 7.1): what was modified of late is read by list too, which shows writes at once.
 """
@@ -17,13 +21,14 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from bigin_client import coql
+from bigin_client import coql, criteria
 from bigin_client.errors import NotFoundError, PagingError, RequestError, ScopeError
 from bigin_client.load.account import Account
 from bigin_client.load.binding import ID
 from bigin_client.load.index import Index
 from bigin_client.load.rows import Row
 from bigin_client.paging import MAX_FIELDS, PAGE_SIZE
+from bigin_client.types import Record
 
 if TYPE_CHECKING:
     from bigin_client.load.options import Compare
@@ -73,6 +78,7 @@ class Reading:
         self._count: int | None = None
         self._spent = 0
         self._looked_up = True
+        self._searched = False
         self._checked_case = False
         self._said = False
         self.complete = False
@@ -95,12 +101,8 @@ class Reading:
             return False
         before = self._account.credits_read
         try:
-            if self._looked_up and self._look_up_is_cheaper(len(rows)):
-                self._look_up(rows)
+            if self._try_look_up(rows):
                 return True
-        except LookupUnavailableError as error:
-            log.info("%s: keys are not looked up: %s", self._module, error)
-            self._looked_up = False
         finally:
             self._spent += self._account.credits_read - before
         blindly = -(-len(rows) // 10)
@@ -132,14 +134,31 @@ class Reading:
         self.complete = True
         log.info("%s: all %d records were read", self._module, self._index.records)
 
+    def _try_look_up(self, rows: Sequence[Row]) -> bool:
+        if not (self._looked_up and self._look_up_is_cheaper(len(rows))):
+            return False
+        try:
+            self._look_up(rows)
+        except LookupUnavailableError as error:
+            log.info("%s: keys are not looked up: %s", self._module, error)
+        else:
+            return True
+        self._looked_up = self._key.unique and not self._searched
+        self._searched, self._checked_case = True, False
+        return self._try_look_up(rows)
+
     # -- keys ----------------------------------------------------------------------------------
 
     def _look_up_is_cheaper(self, rows: int) -> bool:
-        pages = -(-rows // 100) if self._key.by_id else -(-rows // KEYS_A_QUERY) + 1
+        pages = -(-rows // 100) if self._key.by_id else -(-rows // self._keys_a_query) + 1
         # A first chunk may be all there is. After that, looking up goes on for half of what a
         # walk costs: how long the input is nobody knows, and in the end both may be paid.
         limit = self._walk_cost() if not self._spent else self._walk_cost() / 2
         return self._spent + pages < limit
+
+    @property
+    def _keys_a_query(self) -> int:
+        return criteria.MAX_CONDITIONS if self._searched else KEYS_A_QUERY
 
     def _look_up(self, rows: Sequence[Row]) -> None:
         if self._key.by_id:
@@ -156,7 +175,7 @@ class Reading:
             self._said = True
             log.info("%s: keys are looked up instead of reading all records", self._module)
 
-    def _recent(self) -> list[dict[str, Any]]:
+    def _recent(self) -> list[Record]:
         try:
             return self._account.modified_of_late(self._module, RECENT, self._fields)
         except PagingError as error:
@@ -167,7 +186,7 @@ class Reading:
         name = self._key.fields[0]
         kind = self._index.fields[name].data_type
         if kind not in _COQL_TYPES:
-            raise LookupUnavailableError(f"COQL does not serve {kind} fields")
+            raise LookupUnavailableError(f"{kind} fields cannot be looked up")
         values: dict[Any, None] = {}
         for row in rows:
             value = row.body.get(name)
@@ -180,8 +199,8 @@ class Reading:
                 values.update(dict.fromkeys((value, spelled, spelled.strip())))
         return [v for v in values if v is not None]
 
-    def _probe(self, recent: Sequence[dict[str, Any]]) -> tuple[str, str] | None:
-        """Return an id and a key in another case than it has, to see whether COQL regards case.
+    def _probe(self, recent: Sequence[Record]) -> tuple[str, str] | None:
+        """Return an id and a key in another case than it has, to see whether case is regarded.
 
         Not known for Bigin: a query that does would miss keys that the service takes for equal.
         """
@@ -194,35 +213,44 @@ class Reading:
             value = record.get(name)
             if isinstance(value, str) and value.swapcase() != value:
                 return record[ID], value.swapcase()
-        raise LookupUnavailableError("whether COQL regards case cannot be found out")
+        raise LookupUnavailableError("whether case is regarded cannot be found out")
 
-    def _query(self, values: Sequence[Any], probe: tuple[str, str] | None) -> list[dict[str, Any]]:
+    def _query(self, values: Sequence[Any], probe: tuple[str, str] | None) -> list[Record]:
         name = self._key.fields[0]
         served = [n for n in self._fields if self._index.fields[n].data_type in _COQL_TYPES]
         columns = list(dict.fromkeys([*self._key.fields, *served]))[: MAX_FIELDS - 1]
-        found: list[dict[str, Any]] = []
+        found: list[Record] = []
         try:
-            for start in range(0, len(values), KEYS_A_QUERY - 1):
-                asked = list(values[start : start + KEYS_A_QUERY - 1])
+            size = self._keys_a_query - 1
+            for start in range(0, len(values), size):
+                asked = list(values[start : start + size])
                 if probe is not None:
                     asked.append(probe[1])
-                query = (
-                    coql.select(*columns).source(self._module).where(coql.column(name).is_in(asked))
-                )
-                rows = self._account.query(self._module, query, columns)
+                rows = self._ask(name, asked, columns)
                 if probe is not None:
                     if all(r[ID] != probe[0] for r in rows):
-                        raise LookupUnavailableError("COQL regards case, the service does not")
+                        raise LookupUnavailableError("a query regards case, the service does not")
                     self._checked_case, probe = True, None
                 found += rows
         except (ScopeError, NotFoundError, RequestError, PagingError) as error:
+            way = "search" if self._searched else "COQL"
             raise LookupUnavailableError(
-                f"COQL is refused ({error.code or error.status})"
+                f"{way} is refused ({error.code or error.status or error.message})"
             ) from None
         return found
 
-    def _whole(self, found: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
-        """Return the records with all compared fields: COQL does not serve every type."""
+    def _ask(self, name: str, values: Sequence[Any], columns: Sequence[str]) -> list[Record]:
+        if self._searched:
+            wanted = criteria.field(name).equals(values[0])
+            for value in values[1:]:
+                wanted |= criteria.field(name).equals(value)
+            return self._account.search(self._module, wanted, columns)
+        listed = coql.column(name).is_in(values)
+        query = coql.select(*columns).source(self._module).where(listed)
+        return self._account.query(self._module, query, columns)
+
+    def _whole(self, found: Sequence[Record]) -> Sequence[Record]:
+        """Return the records with all compared fields: a query does not serve every type."""
         if not found or all(n in found[0] for n in self._fields):
             return found
         wanted = [r[ID] for r in found if self._index.key and self._index.key.digest(r)]

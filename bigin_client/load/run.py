@@ -34,6 +34,8 @@ from bigin_client.metadata import Metadata
 from bigin_client.queries import Queries
 from bigin_client.records import Records
 from bigin_client.rejects import Reject, RowFile, is_local
+from bigin_client.report_html import Curve, load_page
+from bigin_client.report_html import write as write_page
 from bigin_client.settings import Settings
 from bigin_client.transport import Transport
 
@@ -73,6 +75,7 @@ class RunOptions:
         outcomes_path: File of row key, id, outcome and time of each row.
         before_path: File of what updated or deleted records held before.
         report_path: File of the report, JSON.
+        report_html: File of the report as a page to look at.
         journal_path: File of inserts begun and done, on a local disk; None: one per account
             and module in the user's state folder.
         dry_run: Do everything but the writes.
@@ -84,6 +87,7 @@ class RunOptions:
     outcomes_path: str | None = None
     before_path: str | None = None
     report_path: str | None = None
+    report_html: str | None = None
     journal_path: str | None = None
     dry_run: bool = False
 
@@ -144,6 +148,14 @@ class LoadRun:
         self._requests_before = client.transport.requests_sent
         self._credits_before = client.transport.credits.used
         self._read_before = self.account.credits_read
+        self._curve = (
+            Curve(
+                lambda: client.transport.requests_sent - self._requests_before,
+                lambda: client.transport.credits.used - self._credits_before,
+            )
+            if self.options.report_html
+            else None
+        )
         self._closed = False
         self.sources = Sources(self)
         self._hidden: dict[str, Loader] = {}
@@ -277,6 +289,8 @@ class LoadRun:
         if loader.stream in self._hidden:
             loader.report.count(outcome)
             return
+        if self._curve is not None:
+            self._curve.advance(1)
         loader.report.count(outcome)
         if outcome.outcome is Outcome.REJECTED:
             self._note_rejected(loader, row, outcome)
@@ -510,6 +524,11 @@ class LoadRun:
         self._finish_report()
         if self.options.report_path:
             _write_report(self.options.report_path, self.report)
+        if self.options.report_html and self._curve is not None:
+            self._curve.end()
+            said = [message for _, message in self.report.failures]
+            page = load_page(self.report.to_dict(), self._curve, said)
+            write_page(self.options.report_html, page)
         return self.report
 
     def abandon(self) -> None:

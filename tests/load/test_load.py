@@ -88,6 +88,7 @@ def test_unique_field_is_the_default_match(client):
 
 
 def test_id_is_the_first_default(sim, client):
+    """A row whose id cannot be one is a reject, wherever it stands; the others are written."""
     record = sim.store.records("Contacts")[0]
     rows = [
         {"id": record["id"], "phone": "1"},
@@ -95,12 +96,21 @@ def test_id_is_the_first_default(sim, client):
         {"id": "5725767000000999999", "phone": "1"},
         {"id": "", "phone": "1"},
     ]
+    for options in ({}, {"match_on": ["id"]}):
+        report = client.load("Contacts", rows, **options)
+        assert outcomes(report)["rejected"] == 3
+        assert report.streams["Contacts"].rejects_by_code == {
+            "INVALID_DATA": 2,
+            "MATCH_KEY_MISSING": 1,
+        }
+        assert sim.store.get("Contacts", record["id"])["Phone"] == "1"
+
+
+def test_an_id_column_without_any_bigin_id_is_refused(sim, client):
+    rows = [{"id": "999", "phone": "1"}, {"id": "abc", "phone": "1"}]
     with pytest.raises(SettingsError, match=r"holds no Bigin ids.*match_on"):
         client.load("Contacts", rows)
-    report = client.load("Contacts", rows, match_on=["id"])
-    assert outcomes(report) == {"updated": 1, "rejected": 3}
-    assert report.streams["Contacts"].rejects_by_code == {"INVALID_DATA": 2, "MATCH_KEY_MISSING": 1}
-    assert sim.store.get("Contacts", record["id"])["Phone"] == "1"
+    assert not [r for r in sim.requests if r.method != "GET"]
 
 
 @pytest.mark.parametrize(

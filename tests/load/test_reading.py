@@ -108,11 +108,29 @@ def test_without_coql_the_module_is_walked(sim, client):
     sim.revoke("coql")
     report = client.load("Contacts", table(sim, 50), match_on=["Last_Name"])
     assert outcomes(report, "Contacts").get("created") == 10
+    assert "search" not in operations(sim)  # what it fails to find would be doubled
     assert report.credits_used > 6_000 / 200
 
 
-def test_without_coql_a_unique_key_may_be_left_to_the_service(sim, client):
+def test_without_coql_a_unique_key_is_searched(sim, client):
+    """What the loose search brings is compared again; nothing that needs no change is touched."""
     sim.revoke("coql")
+    sim.clock.advance(600)
+    rows = table(sim, 50)
+    rows[0]["email"] = rows[0]["email"].upper()
+    rows[1]["last_name"] = "Changed"
+    sim.store.insert("Contacts", {"Last_Name": "Loose", "Email": f"x.{rows[45]['email']}"})
+    report = client.load("Contacts", rows, match_on=["Email"])
+    assert outcomes(report, "Contacts") == {"unchanged": 38, "updated": 2, "created": 10}
+    assert "search" in operations(sim)
+    assert report.credits_used < 20
+    again = client.load("Contacts", rows, match_on=["Email"])
+    assert outcomes(again, "Contacts") == {"unchanged": 50}
+
+
+def test_without_coql_and_search_a_unique_key_may_be_left_to_the_service(sim, client):
+    sim.revoke("coql")
+    sim.revoke("securesearch")
     rows = table(sim, 50)
     report = client.load("Contacts", rows, match_on=["Email"])
     assert outcomes(report, "Contacts") == {"updated": 40, "created": 10}
