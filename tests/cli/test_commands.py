@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -167,3 +169,16 @@ def test_the_shell_completes(bigin, words, offered):
     count = str(len(words.split(" ")) - 1)
     done = bigin(_BIGIN_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=count)
     assert f"plain,{offered}" in done.stdout.splitlines()
+
+
+def test_documented_commands_are_understood(root):
+    """Each command in the documents and in the helps' examples has these options and choices."""
+    group = click.Context(app)
+    texts = [(root / name).read_text("utf-8") for name in ("README.md", "docs/command-line.md")]
+    texts += [app.get_command(group, name).epilog or "" for name in app.list_commands(group)]
+    lines = "\n".join(texts).replace("\\\n", " ").splitlines()
+    found = {line.strip() for line in lines if re.match(r" *bigin [a-z]+ ", line)}
+    assert len(found) > 8
+    for line in found:
+        name, *arguments = shlex.split(line.removeprefix("bigin "), comments=True)
+        app.get_command(group, name).make_context(name, arguments)

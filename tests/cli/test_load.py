@@ -51,6 +51,7 @@ def test_a_dry_run_shows_what_the_load_then_does(in_process, own):
     assert own.store.records("Contacts") == before
     assert "create" in looked.stdout
     assert "Title: Countess" in looked.stdout
+    assert "\x1b" not in looked.stdout  # no terminal, no colour
     assert "MATCH_KEY_MISSING" in looked.stdout
     assert [r["action"] for r in sorted(lines_of("plan.jsonl"), key=lambda r: r["row_number"])] == [
         "create", "create", "reject",
