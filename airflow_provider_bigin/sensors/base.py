@@ -36,6 +36,7 @@ class BiginSensor(BaseSensorOperator):
 
     :param bigin_conn_id: Airflow connection of type ``bigin``.
     :param connection_id: Maton connection; overrides the Airflow connection's extra field.
+    :param requests_per_second: Pace; overrides likewise.
     :param deferrable: Wait in the triggerer, without a worker's slot.
     :param max_consecutive_failures: Passing troubles in a row (5xx, cut lines, 429) that count
         as "not yet". Other errors fail the sensor at once.
@@ -52,6 +53,7 @@ class BiginSensor(BaseSensorOperator):
         *,
         bigin_conn_id: str = BiginHook.default_conn_name,
         connection_id: str | None = None,
+        requests_per_second: float | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         max_consecutive_failures: int = 10,
         retry_policy: Any = BIGIN_RETRY_POLICY,
@@ -62,6 +64,7 @@ class BiginSensor(BaseSensorOperator):
         super().__init__(**kwargs)
         self.bigin_conn_id = bigin_conn_id
         self.connection_id = connection_id
+        self.requests_per_second = requests_per_second
         self.deferrable = deferrable
         self.max_consecutive_failures = max_consecutive_failures
         self._failures = 0
@@ -80,7 +83,11 @@ class BiginSensor(BaseSensorOperator):
 
     @cached_property
     def _client(self) -> BiginClient:
-        hook = BiginHook(self.bigin_conn_id, connection_id=self.connection_id)
+        hook = BiginHook(
+            self.bigin_conn_id,
+            connection_id=self.connection_id,
+            requests_per_second=self.requests_per_second,
+        )
         # The next poke is the retry.
         return hook.new_client(max_wait=0)
 
@@ -123,6 +130,7 @@ class BiginSensor(BaseSensorOperator):
             trigger=self.trigger(
                 bigin_conn_id=self.bigin_conn_id,
                 connection_id=self.connection_id,
+                requests_per_second=self.requests_per_second,
                 poll_interval=self.poke_interval,
                 deadline=time.time() + self.timeout,
                 max_consecutive_failures=None if patient else self.max_consecutive_failures,

@@ -36,11 +36,15 @@ class Poller:
     Args:
         bigin_conn_id: Airflow connection.
         connection_id: Maton connection, None: that of the Airflow connection.
+        requests_per_second: Its pace, None: likewise.
     """
 
-    def __init__(self, bigin_conn_id: str, connection_id: str | None) -> None:
+    def __init__(
+        self, bigin_conn_id: str, connection_id: str | None, requests_per_second: float | None
+    ) -> None:
         self._bigin_conn_id = bigin_conn_id
         self._connection_id = connection_id
+        self._requests_per_second = requests_per_second
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="bigin-trigger")
         self._client: BiginClient | None = None
 
@@ -68,6 +72,7 @@ class Poller:
                 return client_from_connection(
                     conn,
                     connection_id=self._connection_id,
+                    requests_per_second=self._requests_per_second,
                     max_wait=0,
                     request_timeout=min(slow, REQUEST_TIMEOUT),
                 )
@@ -90,6 +95,7 @@ class BiginPollTrigger(BaseTrigger):
 
     :param bigin_conn_id: Airflow connection of type ``bigin``.
     :param connection_id: Maton connection; overrides the Airflow connection's.
+    :param requests_per_second: Pace; overrides likewise.
     :param poll_interval: Seconds between two looks.
     :param deadline: When to give up, in seconds since 1970; None: never.
     :param max_consecutive_failures: Transient errors in a row that are put up with; None: any
@@ -105,6 +111,7 @@ class BiginPollTrigger(BaseTrigger):
         *,
         bigin_conn_id: str = "bigin_default",
         connection_id: str | None = None,
+        requests_per_second: float | None = None,
         poll_interval: float = 60.0,
         deadline: float | None = None,
         max_consecutive_failures: int | None = 10,
@@ -113,6 +120,7 @@ class BiginPollTrigger(BaseTrigger):
         super().__init__()  # type: ignore[no-untyped-call]
         self.bigin_conn_id = bigin_conn_id
         self.connection_id = connection_id
+        self.requests_per_second = requests_per_second
         self.poll_interval = poll_interval
         self.deadline = deadline
         self.max_consecutive_failures = max_consecutive_failures
@@ -126,6 +134,7 @@ class BiginPollTrigger(BaseTrigger):
             {
                 "bigin_conn_id": self.bigin_conn_id,
                 "connection_id": self.connection_id,
+                "requests_per_second": self.requests_per_second,
                 "poll_interval": self.poll_interval,
                 "deadline": self.deadline,
                 "max_consecutive_failures": self.max_consecutive_failures,
@@ -141,8 +150,12 @@ class BiginPollTrigger(BaseTrigger):
         """Look until it is there, time is up, or it cannot come any more."""
         yield event_of(await self._wait())
 
+    def poller(self) -> Poller:
+        """Return what looks."""
+        return Poller(self.bigin_conn_id, self.connection_id, self.requests_per_second)
+
     async def _wait(self) -> dict[str, Any]:
-        poller = Poller(self.bigin_conn_id, self.connection_id)
+        poller = self.poller()
         failures = 0
         try:
             while True:

@@ -73,7 +73,7 @@ class BiginRecordsChangedTrigger(BiginPollTrigger, BaseEventTrigger):
         if self.once:
             yield event_of(await self._wait())
             return
-        poller = Poller(self.bigin_conn_id, self.connection_id)
+        poller = self.poller()
         try:
             async for event in self._watch(poller):
                 yield event

@@ -115,6 +115,13 @@ def test_deferred_until_it_comes(bigin_default, tasks):
     assert sensor.execute_complete(tasks.context(), event) == [record_id]
 
 
+def test_a_pace_of_its_own_holds_deferred_or_not(tasks):
+    sensor = soon(BiginRecordSensor, **MISSING, deferrable=True, requests_per_second=4.5)
+    trigger = deferred(sensor, tasks.context()).trigger
+    assert sensor._client.settings.requests_per_second == 4.5
+    assert asyncio.run(trigger.poller().client()).settings.requests_per_second == 4.5
+
+
 def test_what_is_there_already_is_not_deferred(bigin_default, tasks):
     record_id = new(bigin_default)
     sensor = soon(BiginRecordSensor, module="Contacts", record_id=record_id, deferrable=True)

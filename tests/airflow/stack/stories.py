@@ -45,6 +45,9 @@ class Stories:
         """Kill what runs a task."""
         kill_with_children(task["pid"])
 
+    def mend(self, stack: Stack) -> None:
+        """Start again what was killed with the task."""
+
     def run_killed(
         self, stack: Stack, rows: list[dict[str, Any]], at: int, expected: str
     ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -70,6 +73,7 @@ class Stories:
         run = stack.trigger("stack_load", input=name)
         assert stack.finished("stack_load", run, 240) == expected
         remove()
+        self.mend(stack)
         assert len(posts) >= at, "the task was killed"
         (task,) = stack.tasks("stack_load", run)
         assert task["try_number"] >= 2

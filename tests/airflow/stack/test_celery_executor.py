@@ -80,7 +80,12 @@ class TestCeleryExecutor(Stories):
         os.kill(task["pid"], signal.SIGKILL)
         os.killpg(stack.processes[name].pid, signal.SIGKILL)
         stack.processes[name].wait(10)
-        stack.start_worker(name)
+
+    def mend(self, stack: Stack) -> None:
+        # Not in `kill`, whose thread ends: on its leash, the worker would end with it.
+        for name in WORKERS:
+            if stack.processes[name].poll() is not None:
+                stack.start_worker(name)
 
     def test_every_example_runs(self, stack: Stack) -> None:
         """Those that no other story runs, at the same time."""
