@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, cast
@@ -31,6 +32,8 @@ __all__ = [
     "reader",
     "reader_of",
 ]
+
+log = logging.getLogger(__name__)
 
 
 class Records:
@@ -115,6 +118,9 @@ class Records:
         anchor = MODIFIED if MODIFIED in known else None
         # A list must name a field; id alone is got by asking for any other, too.
         asked = names or [anchor or next(iter(known), "id")]
+        if since is not None and anchor and anchor not in asked:
+            asked = [*asked, anchor]  # it shows whether the header was heeded
+        keep = _Asked(module, None if ids is None else frozenset(ids), since)
         groups = field_groups(asked, anchor=anchor)
         first, *others = (
             ListQuery(
@@ -133,16 +139,13 @@ class Records:
         )
         read = reader(chosen)
         if not others:
-            wanted = None if ids is None else frozenset(ids)
             for page in self.pages(first):
-                # `ids` may have been ignored ([crm°]).
-                yield from map(read, _among(wanted, page) if wanted else page)
+                yield from map(read, keep(page))
             return
         rest = [self.pages(q) for q in others]
         for page in self.pages(first):
             parts = [next(pages, []) for pages in rest]
-            rows = page if ids is None else _among(frozenset(ids), page)
-            for raw in self.complete(module, names, rows, parts, anchor=anchor):
+            for raw in self.complete(module, names, keep(page), parts, anchor=anchor):
                 yield read(raw)
 
     def complete(
@@ -332,8 +335,40 @@ class Records:
         return cast("dict[str, Any]", found[0])
 
 
-def _among(ids: frozenset[RecordId], page: Sequence[Record]) -> list[Record]:
-    return [r for r in page if r["id"] in ids]
+class _Asked:
+    """Leaves out what was not asked for: the service may ignore ``ids`` and the header.
+
+    Args:
+        module: For the log.
+        ids: Those asked for ([crm°]); None: all.
+        since: What If-Modified-Since said ([crm-doc]); None: nothing.
+    """
+
+    def __init__(
+        self, module: str, ids: frozenset[RecordId] | None, since: datetime | None
+    ) -> None:
+        self._module = module
+        self._ids = ids
+        self._since = since and since.replace(microsecond=0)
+        self._said = False
+
+    def __call__(self, page: Sequence[Record]) -> Sequence[Record]:
+        """Return the rows of a page that were asked for."""
+        if self._ids is not None:
+            page = [r for r in page if r["id"] in self._ids]
+        if self._since is None:
+            return page
+        recent = [r for r in page if not _is_older(r.get(MODIFIED), self._since)]
+        if len(recent) < len(page) and not self._said:
+            self._said = True
+            log.warning(
+                "%s: If-Modified-Since is ignored: what is older is left out here", self._module
+            )
+        return recent
+
+
+def _is_older(modified: object, since: datetime) -> bool:
+    return isinstance(modified, str) and timestamps.parse(modified) < since
 
 
 def _tombstone(module: str, row: dict[str, Any]) -> Tombstone:

@@ -47,7 +47,8 @@ class Reading(ClientBase):
             sort_order: ``asc`` or ``desc``; without `sort_by`, by ``id``.
             cvid: Custom view (3 credits a page); not with `sort_by`.
             pipeline_id: Team Pipeline; Pipelines only.
-            modified_since: Sent as If-Modified-Since; not confirmed for Bigin.
+            modified_since: Only what was modified since. Sent as If-Modified-Since, which is not
+                confirmed for Bigin: what comes all the same and is older is left out here.
             page_size: 1 to 200.
             approved: Records awaiting approval: ``true`` leaves them out (the service's default),
                 ``false`` wants only them, ``both`` all (accepted live).

@@ -82,6 +82,27 @@ def test_modified_since(sim, client):
     assert sim.requests[-1].status == 304
 
 
+@pytest.mark.parametrize("fields", [["Title"], ["Title", "Modified_Time"], None])
+def test_modified_since_that_the_service_ignores(simulate, connect, caplog, fields):
+    """The header is not confirmed for Bigin: what is older is left out here, said once."""
+    sim = simulate(
+        if_modified_since="ignored", sizes={"Contacts": 230}, field_counts={"Contacts": 60}
+    )
+    client = connect(sim)
+    sim.clock.advance(100)
+    since = sim.clock.now()
+    changed = [r["id"] for r in sim.store.records("Contacts")[::50]]
+    for contact in changed:
+        sim.store.update("Contacts", contact, {"Title": "Changed"})
+    found = list(client.list_records("Contacts", fields, modified_since=since))
+    assert {r["id"] for r in found} == set(changed)
+    names = fields or [f.api_name for f in client.fields("Contacts")]
+    assert all(r.keys() == {"id", *names} for r in found)
+    assert [r.message for r in caplog.records].count(
+        "Contacts: If-Modified-Since is ignored: what is older is left out here"
+    ) == 1
+
+
 def test_custom_view(sim, client):
     view = client.account.custom_views("Contacts")[-1]
     before = sim.credits_used
