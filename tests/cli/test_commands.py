@@ -8,6 +8,7 @@ import shlex
 
 import click
 import pytest
+from click.shell_completion import BashComplete
 from click.testing import CliRunner
 
 from bigin_client.cli import app
@@ -30,10 +31,10 @@ def test_without_a_command_it_helps(bigin):
 
 
 @pytest.mark.parametrize("command", READ_ONLY, ids=" ".join)
-def test_every_command_speaks_json(bigin, command):
+def test_every_command_speaks_json(in_process, command):
     """``--json`` is taken before or after the command's name, and stdout is one document."""
-    after = bigin(*command, "--json")
-    before = bigin("--json", *command)
+    after = in_process(*command, "--json")
+    before = in_process("--json", *command)
     assert after.returncode == before.returncode == 0, after.stderr
     assert type(json.loads(after.stdout)) is type(json.loads(before.stdout))
     assert after.stderr == ""
@@ -46,46 +47,48 @@ def test_tables_fit_a_terminal_of_80_columns(in_terminal, command):
     assert max(len(ESCAPES.sub("", line)) for line in shown.splitlines()) <= 80
 
 
-def test_a_piped_table_is_not_folded(bigin):
+def test_a_piped_table_is_not_folded(in_process):
     """One line a record, so that grep and awk work on it."""
-    listed = bigin("fields", "Contacts").stdout.splitlines()
-    fields = json.loads(bigin("fields", "Contacts", "--json").stdout)
+    listed = in_process("fields", "Contacts").stdout.splitlines()
+    fields = json.loads(in_process("fields", "Contacts", "--json").stdout)
     assert len(listed) == len(fields) + 1
 
 
-def test_modules_are_those_of_the_account(bigin, sim):
-    rows = json.loads(bigin("modules", "--json").stdout)
+def test_modules_are_those_of_the_account(in_process, sim):
+    rows = json.loads(in_process("modules", "--json").stdout)
     assert {r["module"] for r in rows} == set(sim.store.modules)
     assert next(r for r in rows if r["module"] == "Social")["api"] is False
 
 
-def test_fields_takes_a_usual_name(bigin):
-    by_alias = bigin("fields", "companies", "--json").stdout
-    assert by_alias == bigin("fields", "Accounts", "--json").stdout
+def test_fields_takes_a_usual_name(in_process):
+    by_alias = in_process("fields", "companies", "--json").stdout
+    assert by_alias == in_process("fields", "Accounts", "--json").stdout
     mandatory = {r["field"] for r in json.loads(by_alias) if r["mandatory"]}
     assert mandatory == {"Account_Name"}
 
 
-def test_connections_never_show_their_link(bigin, sim):
+def test_connections_never_show_their_link(in_process, sim):
     """Whoever has the url can authorise in the owner's name: only `create` prints it."""
     url = sim.connections[0].describe()["url"]
     for command in (["list"], ["list", "--json"], ["show", sim.connection_id, "--json"]):
-        done = bigin("connections", *command)
+        done = in_process("connections", *command)
         assert done.returncode == 0
         assert sim.connection_id in done.stdout
         assert url not in done.stdout + done.stderr
         assert "session_token" not in done.stdout + done.stderr
 
 
-def test_a_connection_is_created_shown_and_deleted(bigin, in_terminal, sim):
-    made = bigin("connections", "create", "--no-wait", "--json")
+def test_a_connection_is_created_shown_and_deleted(in_process, in_terminal, sim):
+    made = in_process("connections", "create", "--no-wait", "--json")
     assert made.returncode == 0, made.stderr
     new = json.loads(made.stdout)["connection_id"]
     assert "session_token" in made.stderr
     assert "session_token" not in made.stdout
-    assert json.loads(bigin("connections", "show", new, "--json").stdout)["status"] == "PENDING"
+    assert (
+        json.loads(in_process("connections", "show", new, "--json").stdout)["status"] == "PENDING"
+    )
 
-    refused = bigin("connections", "delete", new)
+    refused = in_process("connections", "delete", new)
     assert refused.returncode == 2
     assert sim.gateway.find(new) is not None
     code, shown = in_terminal("connections", "delete", new, answer="n\n")
@@ -98,13 +101,13 @@ def test_a_connection_is_created_shown_and_deleted(bigin, in_terminal, sim):
     assert sim.gateway.find(new) is None
 
 
-def test_deleting_an_unknown_connection_is_code_3(bigin):
-    done = bigin("connections", "delete", "no-such-connection", "--yes")
+def test_deleting_an_unknown_connection_is_code_3(in_process):
+    done = in_process("connections", "delete", "no-such-connection", "--yes")
     assert done.returncode == 3
     assert "no such connection" in done.stderr
 
 
-def test_create_waits_until_authorised(bigin, sim):
+def test_create_waits_until_authorised(bigin, in_process, sim):
     """The command comes back when somebody has opened the link."""
     stop = sim.after_request(
         lambda _request, s: [
@@ -116,13 +119,13 @@ def test_create_waits_until_authorised(bigin, sim):
     assert done.returncode == 0, done.stderr
     new = done.stdout.rpartition("=")[2].strip()
     assert done.stdout.startswith("ACTIVE: export BIGIN_CONNECTION_ID=")
-    bigin("connections", "delete", new, "--yes")
+    in_process("connections", "delete", new, "--yes")
     assert len(sim.connections) == 1
 
 
-def test_doctor_names_every_module_and_the_credits(bigin, sim):
+def test_doctor_names_every_module_and_the_credits(in_process, sim):
     before = sim.credits_used
-    report = json.loads(bigin("doctor", "--json").stdout)
+    report = json.loads(in_process("doctor", "--json").stdout)
     rows = {r["module"]: r for r in report["modules"]}
     assert rows["Contacts"]["records"] == sim.store.count("Contacts")
     assert rows["Contacts"]["fields"] == len(sim.store.fields("Contacts"))
@@ -156,19 +159,14 @@ def _doctor(sim: BiginSimulator, *, expected: int) -> dict[str, dict]:
     return {r["module"]: r for r in json.loads(result.stdout)["modules"]}
 
 
-@pytest.mark.parametrize(
-    ("words", "offered"),
-    [
-        ("bigin ex", "export"),
-        ("bigin export --format ", "parquet"),
-        ("bigin load --mi", "--mirror-scope"),
-    ],
-)
-def test_the_shell_completes(bigin, words, offered):
+def test_the_shell_completes(bigin):
     """As docs/command-line.md says; asked the way that bash asks."""
-    count = str(len(words.split(" ")) - 1)
-    done = bigin(_BIGIN_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=count)
-    assert f"plain,{offered}" in done.stdout.splitlines()
+    words = "bigin export --format "
+    done = bigin(_BIGIN_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD="3")
+    assert "plain,parquet" in done.stdout.splitlines()
+    complete = BashComplete(app, {}, "bigin", "_BIGIN_COMPLETE").get_completions
+    assert [item.value for item in complete([], "ex")] == ["export"]
+    assert "--mirror-scope" in [item.value for item in complete(["load"], "--mi")]
 
 
 def test_documented_commands_are_understood(root):
