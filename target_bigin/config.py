@@ -160,6 +160,9 @@ WHOLE_RUN: Final[dict[str, dict[str, Any]]] = {
     "report_path": _setting(
         "string", "Report file", "JSON with the counts, requests and credits of the run."
     ),
+    "report_html": _setting(
+        "string", "Report page", "The report as a self-contained HTML page to look at."
+    ),
     "journal_path": _setting(
         "string",
         "Journal file",

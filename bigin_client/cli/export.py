@@ -20,6 +20,7 @@ from bigin_client.cli.exporting import Export, Request, State
 from bigin_client.cli.progress import Meter
 from bigin_client.client import BiginClient
 from bigin_client.files.formats import FileForm
+from bigin_client.report_html import Curve, export_page, write
 
 _EPILOG: Final = """\b
 Examples:
@@ -71,6 +72,9 @@ More in docs/command-line.md; exit codes: bigin --help.
     metavar="SECONDS",
     help="With --state: read again what is this much older than the last export.",
 )
+@click.option(
+    "--report-html", "report_html", metavar="FILE", help="Write a page about the run, to look at."
+)
 @json_option
 @pass_context
 def export(
@@ -88,6 +92,7 @@ def export(
     pipeline_id: str | None,
     max_rows: int | None,
     lookback: float,
+    report_html: str | None,
 ) -> int:
     """Write the records of MODULEs into files (1 credit per 200 records).
 
@@ -121,9 +126,14 @@ def export(
         if state_path is not None:
             # The module names were looked up through it, so it is known by now.
             state = State(state_path, client.transport.connection_id or "")
+        transport = client.transport
+        curve = Curve(lambda: transport.requests_sent, lambda: transport.credits.used)
         with Meter("records", quiet=context.as_json) as meter:
-            work = Export(client, request, state, meter)
+            work = Export(client, request, state, meter, curve)
             rows = work.run()
+        if report_html is not None:
+            curve.end()
+            write(report_html, export_page(rows, curve))
     _show(context, rows)
     return console.worst(work.codes)
 

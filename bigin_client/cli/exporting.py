@@ -20,6 +20,7 @@ from bigin_client.field_types import FieldType
 from bigin_client.files import storage
 from bigin_client.files.formats import FileForm
 from bigin_client.files.output import Output, Place
+from bigin_client.report_html import Curve
 
 #: Bytes of pages that may wait while others are written.
 _WAITING: Final = 64 * MEGABYTE
@@ -121,15 +122,22 @@ class Export:
         request: What to export.
         state: Where the last export ended; None: everything is exported.
         meter: Shows how far it is.
+        curve: Keeps how it goes on, for the report.
     """
 
     def __init__(
-        self, client: BiginClient, request: Request, state: State | None, meter: Meter
+        self,
+        client: BiginClient,
+        request: Request,
+        state: State | None,
+        meter: Meter,
+        curve: Curve,
     ) -> None:
         self._client = client
         self._request = request
         self._state = state
         self._meter = meter
+        self._curve = curve
         self._stamp = f"{timestamps.now():%Y%m%dT%H%M%S%fZ}"
         self.codes: list[int] = []
 
@@ -218,6 +226,7 @@ class Export:
                 bookmark = page.bookmark or bookmark
                 deleted = page.deleted_bookmark or deleted
                 self._meter.advance(len(page.records))
+                self._curve.advance(len(page.records))
             manifest = output.place(
                 {
                     "module": module,

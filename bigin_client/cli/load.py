@@ -169,6 +169,9 @@ _FILES: Final = (
         "metavar": "FILE", "help": "What records held before they were changed or deleted.",
     }),
     (("--report", "report_path"), {"metavar": "FILE", "help": "The report, as JSON."}),
+    (("--report-html", "report_html"), {
+        "metavar": "FILE", "help": "The report as a page to look at.",
+    }),
     (("--journal", "journal_path"), {
         "metavar": "FILE", "help": "Of inserts begun and done.  [default: in your state folder]",
     }),
@@ -196,7 +199,7 @@ _SECTIONS: Final = {
     ],
     "Looking first, and files about rows": [
         "dry_run", "rejects_path", "max_rejects", "plan_path", "outcomes_path", "before_path",
-        "report_path", "journal_path",
+        "report_path", "report_html", "journal_path",
     ],
     "Refused rows again": ["retry", "overwrite_newer", "yes"],
 }  # fmt: skip

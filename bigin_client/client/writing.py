@@ -26,6 +26,7 @@ class Writing(ClientBase):
         plan_path: str | None = None,
         outcomes_path: str | None = None,
         report_path: str | None = None,
+        report_html: str | None = None,
         before_path: str | None = None,
         journal_path: str | None = None,
         expected_rows: int | None = None,
@@ -44,6 +45,7 @@ class Writing(ClientBase):
             plan_path: File of what a dry run would do.
             outcomes_path: File of each row's outcome.
             report_path: File of the report.
+            report_html: File of the report as a page to look at.
             before_path: File of what updated or deleted records held before.
             expected_rows: Rows that a whole input has; mirror mode deletes only if they came.
             journal_path: File of inserts begun and done; see `bigin_client.journal`.
@@ -64,6 +66,7 @@ class Writing(ClientBase):
             plan_path=plan_path,
             outcomes_path=outcomes_path,
             report_path=report_path,
+            report_html=report_html,
             before_path=before_path,
             journal_path=journal_path,
             dry_run=dry_run,
