@@ -163,10 +163,12 @@ class TestCeleryExecutor(Stories):
         log.info("%s", told)
         assert most_in(times, 10) < 10 * LIMIT, told
         assert share <= 1.01, told
+        slowed = [e for e in stack.sim.requests if e.status == 429]
         # Requests that a busy machine holds up arrive together, and the gateway slows them down.
-        if watch.longest < 0.1:
+        if watch.longest < 0.15:
             assert most_in(times, 1) <= LIMIT, told
-            assert {e.status for e in stack.sim.requests} <= {200, 204, 304}, told
+            assert not slowed, told
+        if not slowed:
             assert share >= 0.9, told
         for number in range(4):
             rows = (stack.folder / "pace" / str(number)).rglob("part-*.jsonl")
