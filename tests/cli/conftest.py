@@ -119,7 +119,7 @@ def in_process(environment: dict[str, str]) -> Callable[..., Done]:
         error = done.exception
         if error is None:
             return Done(done.return_value or 0, done.stdout, done.stderr)
-        if not isinstance(error, (BiginError, click.ClickException)):
+        if not isinstance(error, (BiginError, click.Abort, click.ClickException)):
             raise error
         code = error.exit_code if isinstance(error, BiginError) else 2
         return Done(code, done.stdout, f"{done.stderr}{error}")

@@ -84,9 +84,8 @@ def test_a_connection_is_created_shown_and_deleted(in_process, in_terminal, sim)
     new = json.loads(made.stdout)["connection_id"]
     assert "session_token" in made.stderr
     assert "session_token" not in made.stdout
-    assert (
-        json.loads(in_process("connections", "show", new, "--json").stdout)["status"] == "PENDING"
-    )
+    shown = json.loads(in_process("connections", "show", new, "--json").stdout)
+    assert shown["status"] == "PENDING"
 
     refused = in_process("connections", "delete", new)
     assert refused.returncode == 2
