@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Final
 from bigin_client import timestamps
 from bigin_client.batches import MAX_RECORDS, RowResult
 from bigin_client.credits import of_write
+from bigin_client.errors import BiginError
 from bigin_client.field_writes import INVALID_DATA
 from bigin_client.journal import StreamJournal
 from bigin_client.lease import Lease
 from bigin_client.load.binding import ID
+from bigin_client.load.planner import Ended
 from bigin_client.load.results import Outcome
 from bigin_client.load.rows import Refusal, Row
 from bigin_client.load.settle import Settler
-from bigin_client.load.writer import DUPLICATE, TRANSIENT, BatchReply, Fate, Item, Writer
+from bigin_client.load.writer import DUPLICATE, TRANSIENT, BatchReply, Fate, Item, Sent, Writer
 
 if TYPE_CHECKING:
     from bigin_client.load.loader import Loader
@@ -176,7 +178,7 @@ class Delivery:
                 ((i.row.key, i.body) for i in items if i.row.key),
                 self._loader.run.transport.server_now(),
             )
-        self._writer.submit(items[0].kind, items)
+        self._writer.submit(items[0].kind, items, self._loader.run.lost_updates.guard(items))
         self.collect()
 
     def _read_again(self, items: list[Item]) -> list[Item]:
@@ -217,36 +219,82 @@ class Delivery:
     # -- replies -----------------------------------------------------------------------------
 
     def _handle(self, reply: BatchReply) -> None:
+        is_probe = reply.guard is not None and reply.guard.is_probe
+        if is_probe:
+            self._loader.run.lost_updates.learn(reply.conflict)
+        if reply.conflict is not None:
+            self._conflict(reply.sent, reply.conflict, is_probe=is_probe)
+            return
         unclear: list[Item] = []
         for sent in reply.sent:
-            item = sent.item
-            if sent.fate is Fate.REFUSED and sent.refusal is not None:
-                self._end(item)
-                self._loader.refuse(item.row, sent.refusal)
-            elif sent.fate is Fate.NOT_SENT:
-                self._end(item)
-                self._loader.leave(item.row)
-            elif sent.fate is Fate.ANSWERED and sent.result is not None and not sent.result.ok:
-                self._refused(item, sent.result, unclear)
-            elif sent.result is not None and (record_id := sent.result.id or item.record_id):
-                self._written(item, sent.result, record_id)
-            elif item.kind == "insert":
-                unclear.append(item)
-            elif reply.failure is not None:
-                self._unknown(item, "the service gave no answer, and the load stopped")
+            refused = sent.fate is Fate.REFUSED or (sent.result is not None and not sent.result.ok)
+            if is_probe and refused:
+                self._once_more(sent.item)  # perhaps for the date alone
             else:
-                self._again(item)
+                self._handle_row(sent, unclear, is_last=reply.failure is not None)
         self._settler.add(unclear, reply.started)
         self._write_journal()
         if reply.failure is not None:
             self._loader.interrupt(reply.failure)
+
+    def _handle_row(self, sent: Sent, unclear: list[Item], *, is_last: bool) -> None:
+        item = sent.item
+        if sent.fate is Fate.REFUSED and sent.refusal is not None:
+            self._end(item)
+            self._loader.refuse(item.row, sent.refusal)
+        elif sent.fate is Fate.NOT_SENT:
+            self._end(item)
+            self._loader.leave(item.row)
+        elif sent.fate is Fate.ANSWERED and sent.result is not None and not sent.result.ok:
+            self._refused(item, sent.result, unclear)
+        elif sent.result is not None and (record_id := sent.result.id or item.record_id):
+            self._written(item, sent.result, record_id)
+        elif item.kind == "insert":
+            unclear.append(item)
+        elif is_last:
+            self._unknown(item, "the service gave no answer, and the load stopped")
+        else:
+            self._again(item)
+
+    def _conflict(self, sent: list[Sent], refusal: BiginError, *, is_probe: bool) -> None:
+        """A record of the batch was changed since it was read: nothing of it was written.
+
+        Unless an earlier try was, whose reply was lost: then the records hold it.
+        """
+        items = [s.item for s in sent]
+        if is_probe:
+            for item in items:
+                self._once_more(item)
+            return
+        loader = self._loader
+        loader.read_again(items)
+        for item in items:
+            decision = loader.decide(item.row)
+            if refusal.maybe_repeated and isinstance(decision, Ended) and decision.id is not None:
+                self._end(item)
+                loader.finish_row(
+                    item.row, Outcome.UPDATED, record_id=decision.id, changes=item.body
+                )
+            else:
+                self._end(item)
+                self._replan(item)
+
+    def _once_more(self, item: Item) -> None:
+        """Send an item again as it is; that it was sent with a wrong date does not count."""
+        item.row.attempts -= 1
+        self._plan_next(item)
 
     def _written(self, item: Item, result: RowResult, record_id: str) -> None:
         self._end(item)
         outcome = _OUTCOMES[item.kind]
         if item.kind == "upsert" and result.action == "update" and not self._is_new(result):
             outcome = Outcome.UPDATED  # another writer was faster
-        self._note(item, record_id, is_new=outcome is Outcome.CREATED)
+        self._note(
+            item,
+            record_id,
+            is_new=outcome is Outcome.CREATED,
+            modified=_in_utc(result.modified_time),
+        )
         if item.row.key and self._loader.inserts:
             self._to_note[item.row.key] = record_id
         self._loader.finish_row(item.row, outcome, record_id=record_id, changes=item.body)
@@ -413,7 +461,9 @@ class Delivery:
             self._journal.created(created)
         self._journal.forget(key for key, record_id in noted.items() if not record_id)
 
-    def _note(self, item: Item, record_id: str, *, is_new: bool = True) -> None:
+    def _note(
+        self, item: Item, record_id: str, *, is_new: bool = True, modified: str | None = None
+    ) -> None:
         """Remember what the account now holds, for later rows and other streams."""
         index = self._loader.index
         if item.kind == "delete":
@@ -422,7 +472,11 @@ class Delivery:
             index.note_write(record_id, {}, None)  # only that the record is some row's
         else:
             index.note_write(
-                record_id, item.body, item.row.key, is_new=item.record_id is None and is_new
+                record_id,
+                item.body,
+                item.row.key,
+                is_new=item.record_id is None and is_new,
+                modified=modified,
             )
         self._loader.tell_siblings(record_id, item.body)
         verifier = self._loader.verifier
@@ -430,3 +484,10 @@ class Delivery:
             verifier.forget(record_id, {})
         elif verifier is not None:
             verifier.note(record_id, item.body)
+
+
+def _in_utc(moment: str | None) -> str | None:
+    try:
+        return None if moment is None else timestamps.to_text(timestamps.parse(moment))
+    except ValueError:
+        return None

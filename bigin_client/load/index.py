@@ -19,19 +19,21 @@ from bigin_client import field_types
 from bigin_client.load.compare import EMPTY, acceptable, canonical, fingerprint, holds, keeps_whole
 from bigin_client.load.keys import MatchKey, digest
 from bigin_client.metadata import Field
+from bigin_client.paging import MAX_FIELDS
+from bigin_client.records import MODIFIED
 from bigin_client.types import Record
 
 _SIZE: Final = len(EMPTY)
 #: Variables of one SQL statement; every SQLite since 2008 takes 999.
 _VARIABLES: Final = 900
 #: What is held of a record.
-_HELD: Final = "prints, whole, body"
+_HELD: Final = "prints, whole, body, modified"
 #: Writes that are noted together.
 _MANY: Final = 1_000
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
-#: Id, match key, fingerprints and whole values; or instead of these what was written.
-_Line: TypeAlias = tuple[str, bytes | None, bytes, bytes | None, bytes | None]
+#: Id, match key, fingerprints and whole values, or instead of these what was written; when.
+_Line: TypeAlias = tuple[str, bytes | None, bytes, bytes | None, bytes | None, str | None]
 
 
 @dataclass
@@ -42,11 +44,13 @@ class Known:
         id: Its id.
         fingerprints: Field → fingerprint of its value.
         whole: Field → value, for those compared in part.
+        modified: When it was changed last, None when that is not known.
     """
 
     id: str
     fingerprints: dict[str, bytes]
     whole: dict[str, Any] = field(default_factory=dict)
+    modified: str | None = None
 
 
 class Index:
@@ -55,12 +59,21 @@ class Index:
     Args:
         key: The stream's match key; None in insert mode, which matches nothing.
         fields: Fields to compare.
+        has_times: The module's records tell when they were changed.
+
+    Attributes:
+        asked: Fields to read of each record.
     """
 
-    def __init__(self, key: MatchKey | None, fields: Sequence[Field]) -> None:
+    def __init__(
+        self, key: MatchKey | None, fields: Sequence[Field], *, has_times: bool = False
+    ) -> None:
         self.key = key
         self.fields = {f.api_name: f for f in fields}
         self._names = sorted(self.fields)
+        # A 51st field would double the cost of each read.
+        times = [MODIFIED] if has_times and len(self._names) != MAX_FIELDS else []
+        self.asked = [*dict.fromkeys([*self._names, *times])]
         self._types = {
             n: field_types.of(f.api_name, f.data_type, f.json_type, f.return_type)
             for n, f in self.fields.items()
@@ -78,7 +91,8 @@ class Index:
             PRAGMA synchronous = OFF;
             PRAGMA cache_size = -8000;
             CREATE TABLE record
-                (id TEXT PRIMARY KEY, key BLOB, prints BLOB, whole BLOB, taken INTEGER, body BLOB)
+                (id TEXT PRIMARY KEY, key BLOB, prints BLOB, whole BLOB, taken INTEGER, body BLOB,
+                modified TEXT)
                 WITHOUT ROWID;
             CREATE INDEX record_key ON record (key);
             CREATE TABLE claimed (key BLOB PRIMARY KEY, row_key BLOB) WITHOUT ROWID;
@@ -95,13 +109,20 @@ class Index:
     def add(self, records: Iterable[Record]) -> None:
         """Take in records as read (in our form, with ``id``); newer versions replace older."""
         rows = [
-            (r["id"], self.key.digest(r) if self.key else None, self._prints(r), self._whole_of(r))
+            (
+                r["id"],
+                self.key.digest(r) if self.key else None,
+                self._prints(r),
+                self._whole_of(r),
+                r.get(MODIFIED),
+            )
             for r in records
         ]
         self._flush()
         self._db.executemany(
-            "INSERT INTO record VALUES (?, ?, ?, ?, 0, NULL) ON CONFLICT (id) DO UPDATE SET"
-            " key = excluded.key, prints = excluded.prints, whole = excluded.whole, body = NULL",
+            "INSERT INTO record VALUES (?, ?, ?, ?, 0, NULL, ?) ON CONFLICT (id) DO UPDATE SET"
+            " key = excluded.key, prints = excluded.prints, whole = excluded.whole, body = NULL,"
+            " modified = excluded.modified",
             rows,
         )
         self.records += len(rows)
@@ -152,6 +173,7 @@ class Index:
         key: bytes | None,
         *,
         is_new: bool = False,
+        modified: str | None = None,
     ) -> None:
         """Remember what was written, so that later rows are compared with it.
 
@@ -160,17 +182,18 @@ class Index:
             values: Field → value on the wire.
             key: The record's match key after the write.
             is_new: The record was made by this write: nothing is known of it.
+            modified: When, as the service says.
         """
         if is_new:
             # Few of them are ever compared again: what for is worked out then.
             body = _encoder.encode({n: v for n, v in values.items() if n in self.fields})
-            self._fresh[record_id] = (record_id, key, b"", None, body)
+            self._fresh[record_id] = (record_id, key, b"", None, body, modified)
         else:
             known = self.get(record_id) or Known(record_id, dict.fromkeys(self._names, EMPTY))
             self._change(known, values)
             prints = b"".join([known.fingerprints[n] for n in self._names])
             whole = _encoder.encode(known.whole) if known.whole else None
-            self._fresh[record_id] = (record_id, key, prints, whole, None)
+            self._fresh[record_id] = (record_id, key, prints, whole, None, modified)
         if len(self._fresh) >= _MANY:
             self._flush()
 
@@ -185,7 +208,7 @@ class Index:
     def _flush(self) -> None:
         if self._fresh:
             self._db.executemany(
-                "INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?, 1, ?)", self._fresh.values()
+                "INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?, 1, ?, ?)", self._fresh.values()
             )
             self._fresh.clear()
 
@@ -231,16 +254,22 @@ class Index:
         return _encoder.encode({n: record.get(n) for n in self._whole})
 
     def _known(
-        self, record_id: str, prints: bytes, whole: bytes | None, body: bytes | None
+        self,
+        record_id: str,
+        prints: bytes,
+        whole: bytes | None,
+        body: bytes | None,
+        modified: str | None,
     ) -> Known:
         if body is not None:
-            known = Known(record_id, dict.fromkeys(self._names, EMPTY))
+            known = Known(record_id, dict.fromkeys(self._names, EMPTY), modified=modified)
             self._change(known, _decoder.decode(body))
             return known
         return Known(
             record_id,
             {n: prints[i * _SIZE : (i + 1) * _SIZE] for i, n in enumerate(self._names)},
             _decoder.decode(whole) if whole else {},
+            modified,
         )
 
     # -- keys of the input -----------------------------------------------------------------

@@ -637,7 +637,7 @@ class Loader:
 
     def read_record(self, record_id: str) -> Record | None:
         """Read one record as the index wants it; None when it does not exist."""
-        return self.run.account.get(self.module.api_name, record_id, sorted(self.index.fields))
+        return self.run.account.get(self.module.api_name, record_id, self.index.asked)
 
     @property
     def what_was_read_is_old(self) -> bool:
@@ -654,7 +654,7 @@ class Loader:
         Of those to be deleted everything is kept: there is nowhere else to get it from.
         """
         ids = [i.record_id for i in items if i.record_id]
-        names = set(self.index.fields)
+        names = set(self.index.asked)
         if self.run.keeps_before and items[0].kind == "delete":
             names |= self._fields.keys()
         records = self.run.account.by_ids(self.module.api_name, ids, sorted(names))
@@ -691,7 +691,7 @@ class Loader:
             index.remove(record_id)
         if stale:
             module = self.module.api_name
-            index.add(self.run.account.by_ids(module, stale, sorted(index.fields)))
+            index.add(self.run.account.by_ids(module, stale, index.asked))
 
     def _compared(self) -> list[Field]:
         keys_ = self._key.fields if self._key is not None else ()
@@ -728,7 +728,7 @@ class Loader:
         assert self._shaper is not None  # noqa: S101 - set by _prepare
         # New columns: what was read before does not tell whether they hold the same.
         self._finish()
-        index = Index(self._key, fields)
+        index = Index(self._key, fields, has_times=MODIFIED in self._fields and not self.inserts)
         if old is not None:
             index.copy_claims(old)
             old.close()

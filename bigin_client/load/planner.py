@@ -108,7 +108,7 @@ class Planner:
                 changes.update({n: body[n] for n in pair if n in body})
         if not changes:
             return Ended(Outcome.UNCHANGED, known.id)
-        return Item(row, "update", changes, known.id)
+        return Item(row, "update", changes, known.id, modified=known.modified)
 
 
 def check_guards(module: str, options: LoadOptions) -> None:

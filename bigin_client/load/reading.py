@@ -74,7 +74,7 @@ class Reading:
         self._index = index
         self._key = index.key
         self._compare = compare
-        self._fields = sorted(index.fields)
+        self._fields = index.asked
         self._count: int | None = None
         self._spent = 0
         self._looked_up = True
@@ -217,7 +217,8 @@ class Reading:
 
     def _query(self, values: Sequence[Any], probe: tuple[str, str] | None) -> list[Record]:
         name = self._key.fields[0]
-        served = [n for n in self._fields if self._index.fields[n].data_type in _COQL_TYPES]
+        known = self._index.fields
+        served = [n for n in self._fields if n not in known or known[n].data_type in _COQL_TYPES]
         columns = list(dict.fromkeys([*self._key.fields, *served]))[: MAX_FIELDS - 1]
         found: list[Record] = []
         try:

@@ -26,6 +26,7 @@ from bigin_client.load.account import Account
 from bigin_client.load.imagined import ImaginedAccount
 from bigin_client.load.loader import Loader
 from bigin_client.load.lookups import Parents
+from bigin_client.load.lost_updates import LostUpdates
 from bigin_client.load.options import LoadOptions, parse_max_rejects
 from bigin_client.load.results import LoadReport, Outcome, RowOutcome, StreamReport
 from bigin_client.load.rows import Row
@@ -158,6 +159,7 @@ class LoadRun:
         )
         self._closed = False
         self.sources = Sources(self)
+        self.lost_updates = LostUpdates()
         self._hidden: dict[str, Loader] = {}
         self._announced: set[str] = set()
         self._parents: dict[tuple[str, tuple[str, ...], bool], Parents] = {}

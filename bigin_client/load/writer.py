@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from bigin_client import field_types
+from bigin_client import field_types, timestamps
 from bigin_client.batches import Batches, RowResult, WriteKind
 from bigin_client.credits import of_write
 from bigin_client.errors import (
     AuthenticationError,
     BiginError,
+    ConnectionUnavailableError,
     CreditsExhaustedError,
     NotFoundError,
     RateLimitedError,
@@ -37,6 +38,7 @@ DUPLICATE: Final = "DUPLICATE_DATA"
 _PARENT_KEYS: Final = ("$related_module", "$se_module")
 
 
+_PRECONDITION_FAILED: Final = 412
 #: Refusals before anything was done.
 _NOT_PROCESSED: Final = (
     AuthenticationError,
@@ -71,6 +73,7 @@ class Item:
         body: What is written.
         record_id: To which record; None where the service finds or makes it.
         expected_id: In a dry run the record that the service would find.
+        modified: When that record was changed last, as far as it is known.
     """
 
     row: Row
@@ -78,6 +81,19 @@ class Item:
     body: dict[str, Any] = field(repr=False)
     record_id: str | None = None
     expected_id: str | None = None
+    modified: str | None = None
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A date to be sent as If-Unmodified-Since; see `lost_updates`."""
+
+    since: datetime
+    is_probe: bool = False
+
+    def headers(self) -> dict[str, str]:
+        """Return the request headers."""
+        return {"If-Unmodified-Since": timestamps.to_text(self.since)}
 
 
 @dataclass
@@ -98,11 +114,15 @@ class BatchReply:
         sent: One entry per item.
         started: When it was sent, by the server's clock; None when that is not known.
         failure: Why the load cannot go on, None when it can.
+        guard: What it was sent with.
+        conflict: Refused because a record was changed since; None: it was not.
     """
 
     sent: list[Sent]
     started: datetime | None
     failure: BiginError | None = None
+    guard: Guard | None = None
+    conflict: BiginError | None = None
 
 
 class Writer:
@@ -144,12 +164,12 @@ class Writer:
         """Batches that have not come back."""
         return len(self._flying)
 
-    def submit(self, kind: WriteKind, items: Sequence[Item]) -> None:
+    def submit(self, kind: WriteKind, items: Sequence[Item], guard: Guard | None = None) -> None:
         """Send a batch of up to 100 items in the background."""
         for item in items:
             item.row.attempts += 1
         self.predict(kind, len(items))
-        self._flying.add(self._pool.submit(self._send, kind, list(items)))
+        self._flying.add(self._pool.submit(self._guarded, kind, list(items), guard))
 
     def predict(self, kind: WriteKind, rows: int) -> None:
         """Count what a batch costs."""
@@ -174,7 +194,12 @@ class Writer:
                 break
         return replies
 
-    def _send(self, kind: WriteKind, items: list[Item]) -> BatchReply:
+    def _guarded(self, kind: WriteKind, items: list[Item], guard: Guard | None) -> BatchReply:
+        reply = self._send(kind, items, guard)
+        reply.guard = guard
+        return reply
+
+    def _send(self, kind: WriteKind, items: list[Item], guard: Guard | None = None) -> BatchReply:
         started = self._transport.server_now()
         try:
             results = self._batches.write(
@@ -184,9 +209,15 @@ class Writer:
                 match_on=self._match_on if kind == "upsert" else None,
                 run_workflows=self._run_workflows,
                 safe_to_repeat=kind != "insert",
+                headers=guard.headers() if guard is not None else None,
             )
-        except RequestError as error:
-            return self._refused(kind, items, error, started)
+        except (RequestError, ConnectionUnavailableError) as error:
+            if guard is not None and error.status == _PRECONDITION_FAILED:
+                sent = [Sent(i, Fate.NOT_SENT) for i in items]
+                return BatchReply(sent, started, conflict=error)
+            if isinstance(error, RequestError):
+                return self._refused(kind, items, error, started)
+            return self._stopped(items, error, started)
         except ServiceError as error:
             # An insert that may have been processed is looked for; all else ends the load.
             unclear = error.processed
@@ -194,10 +225,7 @@ class Writer:
             failure = None if unclear and kind == "insert" else error
             return BatchReply([Sent(i, fate) for i in items], started, failure)
         except BiginError as error:
-            # Anything but a plain refusal may hide that the request had been sent.
-            unclear = not isinstance(error, _NOT_PROCESSED) and not 400 <= (error.status or 0) < 500  # noqa: PLR2004
-            fate = Fate.UNCLEAR if unclear else Fate.NOT_SENT
-            return BatchReply([Sent(i, fate) for i in items], started, error)
+            return self._stopped(items, error, started)
         return BatchReply(
             [
                 Sent(item, Fate.ANSWERED if result.answered else Fate.UNCLEAR, result)
@@ -205,6 +233,13 @@ class Writer:
             ],
             started,
         )
+
+    @staticmethod
+    def _stopped(items: list[Item], error: BiginError, started: datetime | None) -> BatchReply:
+        # Anything but a plain refusal may hide that the request had been sent.
+        unclear = not isinstance(error, _NOT_PROCESSED) and not 400 <= (error.status or 0) < 500  # noqa: PLR2004
+        fate = Fate.UNCLEAR if unclear else Fate.NOT_SENT
+        return BatchReply([Sent(i, fate) for i in items], started, error)
 
     def _refused(
         self, kind: WriteKind, items: list[Item], error: RequestError, started: datetime | None
