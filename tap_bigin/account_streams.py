@@ -63,9 +63,14 @@ class AccountStream(BiginStream):
         # Nothing else is under way yet: these streams come first.
         transport, began = self._tap.client.transport, time.monotonic()
         requests, spent = transport.requests_sent, transport.credits.used
-        for page in in_pages(self._rows()):
-            yield page
-            summary.rows += len(page)
+        try:
+            for page in in_pages(self._rows()):
+                yield page
+                summary.rows += len(page)
+        except ScopeError as error:
+            if self._tap.input_catalog is not None:
+                raise  # chosen, and readable when the catalog was made
+            self._tap.leave_out(self.name, error)
         summary.requests = transport.requests_sent - requests
         summary.credits = transport.credits.used - spent
         summary.seconds = time.monotonic() - began
@@ -79,6 +84,14 @@ class AccountStream(BiginStream):
             if not has_id:
                 del row["id"]
             yield row
+
+    def refusal(self) -> ScopeError | None:
+        """Ask for the first object; returns the refusal if the connection has no scope for it."""
+        try:
+            next(iter(self.raw_rows()), None)
+        except ScopeError as error:
+            return error
+        return None
 
     @abstractmethod
     def raw_rows(self) -> Iterable[dict[str, Any]]:
@@ -292,7 +305,9 @@ class DeletedRecordsStream(BiginStream):
                 self.logger.warning("Deletions of %s cannot be read: %s", stream.module, error)
 
 
-ACCOUNT_STREAMS: Final[dict[str, type[BiginStream]]] = {
+ACCOUNT_STREAMS: Final[dict[str, type[AccountStream]]] = {
     s.name: s for s in (UsersStream, OrgStream, ModulesStream, FieldsStream, PipelineStagesStream)
 }
+#: Those with scopes of their own (bigin-api.md section 8); discovery asks, one credit each.
+MAY_BE_REFUSED: Final = frozenset(s.name for s in (UsersStream, OrgStream, PipelineStagesStream))
 DELETED_RECORDS: Final = DeletedRecordsStream.name

@@ -20,7 +20,13 @@ from bigin_client.extract.ahead import MEGABYTE
 from bigin_client.extract.bookmarks import parse
 from bigin_client.metadata import parents_first
 from tap_bigin import modules, related_lists, settings
-from tap_bigin.account_streams import ACCOUNT_STREAMS, DELETED_RECORDS, DeletedRecordsStream
+from tap_bigin.account_streams import (
+    ACCOUNT_STREAMS,
+    DELETED_RECORDS,
+    MAY_BE_REFUSED,
+    AccountStream,
+    DeletedRecordsStream,
+)
 from tap_bigin.progress import Progress
 from tap_bigin.related_lists import RelatedStream
 from tap_bigin.report import Report
@@ -58,6 +64,7 @@ class TapBigin(Tap):
         self.report = Report(self.logger)
         self.progress = Progress(self.logger, self._credits_left)
         self._client: BiginClient | None = None
+        self._asks_all = False
         self._ahead: ReadAhead | None = None
         self._stopping = False
         self._unreadable: list[modules.LeftOut] = []
@@ -160,7 +167,7 @@ class TapBigin(Tap):
         if self.input_catalog is not None:
             # Nothing is asked of the account: the catalog says it all.
             return [s for e in self.input_catalog.values() if (s := self._of_entry(e)) is not None]
-        streams: list[Stream] = [make(self) for make in ACCOUNT_STREAMS.values()]
+        streams: list[Stream] = []
         rows = self.config.get("deletes") == "rows"
         for found in modules.discover(self.client, self.choice, deleted_at=rows):
             if isinstance(found, modules.LeftOut):
@@ -172,7 +179,28 @@ class TapBigin(Tap):
         streams += self._related([s.module for s in streams if isinstance(s, ModuleStream)])
         if self.config.get("deletes") == "stream":
             streams.append(DeletedRecordsStream(self))
-        return streams
+        return [*self._of_the_account(), *streams]
+
+    @override
+    def run_discovery(self) -> str:
+        self._asks_all = True
+        return super().run_discovery()
+
+    def _of_the_account(self) -> Iterator[AccountStream]:
+        """Yield the account's own streams; for a catalog, those that can be read."""
+        for name, make in ACCOUNT_STREAMS.items():
+            stream = make(self)
+            # A sync without a catalog finds out when it reads them.
+            refusal = stream.refusal() if self._asks_all and name in MAY_BE_REFUSED else None
+            if refusal is None:
+                yield stream
+            else:
+                self.leave_out(name, refusal)
+
+    def leave_out(self, stream: str, error: BiginError) -> None:
+        """Say that the connection has no scope for a stream nobody has asked for."""
+        self.logger.warning("%s is left out: %s", stream, error)
+        self.report.left_out(stream, error)
 
     def _related(self, parents: list[str]) -> Iterator[RelatedStream]:
         wanted = self.config.get("related_lists")

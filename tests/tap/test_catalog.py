@@ -98,3 +98,38 @@ def test_about_needs_no_key_and_describes_everything(tap):
     assert all(s.get("description") for s in own.values())
     assert "batch" not in about["capabilities"]
     assert "activate-version" not in about["capabilities"]
+
+
+@pytest.mark.parametrize(
+    ("scope", "stream"),
+    [
+        ("users", "users"),
+        ("org", "org"),
+        ("settings.layouts", "pipeline_stages"),
+        ("settings.fields", "pipeline_stages"),
+    ],
+)
+def test_a_stream_of_the_account_without_scope_is_left_out_and_named(tap, scope, stream):
+    """Nobody asked for it: with a catalog or without one, the modules are read, and exit is 0."""
+    run_tap = tap(sizes={"Accounts": 3})
+    run_tap.config["modules"] = ["Accounts"]
+    run_tap.sim.revoke(scope)
+    alone, catalog = run_tap(), run_tap.catalog()
+    assert stream not in {s["tap_stream_id"] for s in catalog["streams"]}
+    for run in (alone, run_tap(catalog=catalog)):
+        assert run.code == 0
+        assert len(run.records["Accounts"]) == 3
+        assert stream not in run.records
+    (warning,) = [x for x in alone.err.splitlines() if f"{stream} is left out" in x]
+    assert f"ZohoBigin.{scope}" in warning
+
+
+def test_a_chosen_stream_of_the_account_that_lost_its_scope_fails_the_run(tap):
+    run_tap = tap(sizes={"Accounts": 3})
+    run_tap.config["modules"] = ["Accounts"]
+    catalog = run_tap.catalog()
+    run_tap.sim.revoke("users")
+    run = run_tap(catalog=catalog)
+    assert run.code == 6
+    assert len(run.records["Accounts"]) == 3
+    assert "users could not be read" in run.err
