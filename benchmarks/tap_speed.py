@@ -75,6 +75,7 @@ class Result:
     seconds: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)
+    requests: list[int] = field(default_factory=list)
     refused: list[int] = field(default_factory=list)
 
 
@@ -95,7 +96,7 @@ def serve(pipe: Connection, scenario: Scenario) -> None:
                 e.monotonic for e in sim.requests if e.operation == "list" and e.status == HTTP_OK
             ]
             rate = (len(at) - 1) / (max(at) - min(at)) if len(at) > 1 else 0.0
-            pipe.send((rate, sum(e.status == HTTP_TOO_MANY for e in sim.requests)))
+            pipe.send((rate, len(at), sum(e.status == HTTP_TOO_MANY for e in sim.requests)))
             sim.clear_log()
 
 
@@ -289,13 +290,14 @@ def measure(name: str, scenario: Scenario, rounds: int, folder: Path) -> dict[st
                 with output.open("rb") as lines:
                     count = sum(b'"RECORD"' in line[:200] for line in lines)
                 ours.send("tell")
-                rate, refused = ours.recv()
+                rate, requests, refused = ours.recv()
                 if count != scenario.total:
                     raise SystemExit(f"{name}: {way} gave {count} of {scenario.total} records")
                 found = results[way]
                 found.seconds.append(seconds)
                 found.cpu.append(cpu)
                 found.rates.append(rate)
+                found.requests.append(requests)
                 found.refused.append(refused)
     finally:
         ours.send(None)
@@ -308,17 +310,21 @@ def show(name: str, scenario: Scenario, results: dict[str, Result]) -> None:
     median = statistics.median
     base = results["tap-bigin"]
     print(f"\nScenario {name}: {scenario.total:,} records of {FIELDS} fields")
-    print(
-        "| Tap | Records/s | tap-bigin is | Records/CPU s | tap-bigin is | Requests/s | Refused |"
-    )
-    print("|---|---|---|---|---|---|---|")
+    print("| Tap | Records/s | Ratio | Records/CPU s | Ratio | Pages | Pages/s | Refused |")
+    print("|---|---|---|---|---|---|---|---|")
     for way, r in results.items():
         wall, cpu = median(r.seconds), median(r.cpu)
-        times, cpu_times = wall / median(base.seconds), cpu / median(base.cpu)
-        print(
-            f"| {way} | {scenario.total / wall:,.0f} | {times:.2f} | {scenario.total / cpu:,.0f} "
-            f"| {cpu_times:.2f} | {median(r.rates):.1f} | {median(r.refused):.0f} |"
-        )
+        cells = [
+            way,
+            f"{scenario.total / wall:,.0f}",
+            f"{wall / median(base.seconds):.2f}",
+            f"{scenario.total / cpu:,.0f}",
+            f"{cpu / median(base.cpu):.2f}",
+            f"{median(r.requests):.0f}",
+            f"{median(r.rates):.1f}",
+            f"{median(r.refused):.0f}",
+        ]
+        print(f"| {' | '.join(cells)} |")
 
 
 def main() -> None:
