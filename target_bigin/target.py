@@ -24,7 +24,7 @@ from typing_extensions import override
 from bigin_client.client import BiginClient
 from bigin_client.console import worst
 from bigin_client.errors import BiginError, RejectedRecordsError, SettingsError
-from bigin_client.load import LoadReport, LoadRun, RunOptions
+from bigin_client.load import LoadReport, LoadRun, RunOptions, summary
 from bigin_client.settings import Settings
 from target_bigin.config import CONFIG_SCHEMA, TEST_STREAM, StreamConfigs, plain_numbers
 from target_bigin.reader import MessageReader
@@ -181,6 +181,7 @@ class TargetBigin(Target):
                 self._client.close()
             for name, entry in self.report.streams.items():
                 log.info("%s: %s", name, entry.summary())
+            summary.show(self.report, sys.stderr)
         return self.report
 
     def _raise_failures(self) -> None:

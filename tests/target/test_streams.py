@@ -60,3 +60,18 @@ def test_records_without_a_key_need_a_word_in_insert_mode(target, sim, singer, t
     done = target.run(singer("products", rows), **settings, allow_duplicates=True)
     assert (done.code, done.states) == (0, [{"products": 2}])
     assert sum(r["Product_Name"] == "Keyless" for r in sim.store.records("Products")) == 2
+
+
+def test_a_table_at_the_end(target, singer, tmp_path):
+    """Plain where there is no terminal; outcomes that no row has are left out."""
+    people = [{"email": f"t{i}@load.test", "last_name": "T"} for i in range(3)]
+    rows = [*people, {"email": "bad@load.test", "last_name": None}]
+    settings = {"rejects_path": str(tmp_path / "rejects.jsonl"), "max_rejects": 1}
+    done = target.run([*singer("contacts", rows), *singer("nowhere", [{"a": 1}])], **settings)
+    assert done.code == 6
+    lines_ = [line.split() for line in done.stderr.splitlines()]
+    start = lines_.index(["stream", "module", "mode", "rows", "created", "skipped", "rejected"])
+    assert lines_[start + 1] == ["contacts", "Contacts", "upsert", "4", "3", "0", "1"]
+    assert lines_[start + 2] == ["nowhere", "none", "upsert", "1", "0", "1", "0"]
+    assert "credits used" in done.stderr
+    assert "\x1b" not in done.stderr
