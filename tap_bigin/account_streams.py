@@ -34,7 +34,8 @@ _LOOKUP = th.ObjectType(
     th.Property("name", th.StringType),
     additional_properties=True,
 )
-_OBJECT = th.ObjectType(additional_properties=True)
+# Without `properties`, or flattening would make no column of it.
+_OBJECT = th.CustomType({"type": ["object", "null"], "additionalProperties": True})
 
 
 def _schema(*properties: th.Property[Any]) -> dict[str, Any]:

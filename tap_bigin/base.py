@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from bigin_client import timestamps
 from bigin_client.errors import ENDS_A_RUN, BiginError
+from tap_bigin.flattened import Fit
 from tap_bigin.writer import Writer
 
 if TYPE_CHECKING:
@@ -127,17 +128,32 @@ class BiginStream(Stream):
         # The engine gives exactly the selected properties, so the SDK's search for deselected
         # ones is needed only where a property inside of one is deselected.
         if self._has_nested_selection:
-            yield from super()._generate_record_messages(record)
+            for message in super()._generate_record_messages(record):
+                if fit := self._fits.get(message.stream):
+                    message.record = fit(message.record)
+                yield message
             return
         for stream_map in self.stream_maps:
             mapped = stream_map.transform(record)
             if mapped is not None:
+                fit = self._fits.get(stream_map.stream_alias)
                 yield RecordMessage(
                     stream=stream_map.stream_alias,
-                    record=mapped,
+                    record=fit(mapped) if fit else mapped,
                     version=self._stream_version,
                     time_extracted=timestamps.now(),
                 )
+
+    @cached_property
+    def _fits(self) -> dict[str, Fit]:
+        """Stream's name → what makes its flattened records fit; empty without flattening."""
+        if not self.config.get("flattening_enabled"):
+            return {}
+        separator = self.config.get("flattening_separator")
+        return {
+            m.stream_alias: Fit(m.stream_alias, m.transformed_schema["properties"], separator)
+            for m in self.stream_maps
+        }
 
     @cached_property
     def _has_nested_selection(self) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import re
 import sys
 
 import pytest
+from jsonschema import Draft202012Validator
 from singer_sdk import Stream
 
 from tap_bigin.base import BiginStream
@@ -103,3 +105,19 @@ def test_maps_and_flattening_take_the_sdks_way(tap, lines_of):
     assert len(people) == 30
     assert all(b'"shout":"!"' in x and b'"Owner__id":' in x for x in people)
     assert not any(b'"Email":' in x for x in people)
+
+
+def test_flattened_records_fit_their_schema(tap):
+    """A target that checks them would otherwise stop at the first empty lookup."""
+    run = tap(sizes={"Accounts": 5, "Contacts": 30, "Pipelines": 5, "Tasks": 5, "Notes": 5})(
+        config={"flattening_enabled": True, "flattening_max_depth": 1}
+    )
+    assert run.code == 0
+    for stream, schema in run.schemas.items():
+        check = Draft202012Validator(schema["schema"])
+        for record in run.records[stream]:
+            check.validate(record)
+    companies = {r["Account_Name__id"] is None for r in run.records["Contacts"]}
+    assert companies == {True, False}  # a cleared lookup is a null, not a gap
+    (org,) = run.records["org"]
+    assert "trial_type" in json.loads(org["license_details"])
