@@ -28,16 +28,15 @@ def settings_table() -> str:
     return "\n".join(lines)
 
 
-def exit_code_table() -> str:
-    """Return the table of the exit codes."""
-    lines = ["| Code | Meaning |", "|---|---|"]
-    lines += [f"| {code.value} | {code.meaning} |" for code in ExitCode]
-    return "\n".join([*lines, "| 128 + n | ended by signal n |"])
+def exit_codes() -> str:
+    """Return the exit codes in one line."""
+    found = [f"**{code.value}** {code.meaning}" for code in ExitCode]
+    return " · ".join([*found, "**128 + n** ended by signal n"]) + "."
 
 
 def with_tables(text: str) -> str:
-    """Return the README's text with both tables as they must be."""
-    for name, table in (("settings", settings_table()), ("exit codes", exit_code_table())):
+    """Return the README's text with the table and the exit codes as they must be."""
+    for name, table in (("settings", settings_table()), ("exit codes", exit_codes())):
         begin, end = f"<!-- {name}: made by tests/docs/readme_tables.py -->", f"<!-- /{name} -->"
         before, rest = text.split(begin)
         text = f"{before}{begin}\n{table}\n{end}{rest.split(end)[1]}"
