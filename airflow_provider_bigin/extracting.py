@@ -114,12 +114,18 @@ class Extract:
         window = self._request.window
         if window is None or self._store is None:
             return self._run()
+        read = final = False
         try:
-            return self._run()
-        except Exception as error:
-            if self._request.last_try or isinstance(error, PERMANENT):
-                Windows(self._store, self._windows_key).give_up(window)
+            summary = self._run()
+            read = True
+        except PERMANENT:
+            final = True
             raise
+        finally:
+            # A task that ran out of time, too, raises what is no Exception.
+            if not read and (final or self._request.last_try):
+                Windows(self._store, self._windows_key).give_up(window)
+        return summary
 
     def _run(self) -> dict[str, Any]:
         request = self._request
