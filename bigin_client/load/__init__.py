@@ -39,10 +39,10 @@ Row by row, for front ends that keep their own place in the input (STATE, checkp
 """
 
 from bigin_client.load.loader import Loader
-from bigin_client.load.options import LoadOptions, Lookup
+from bigin_client.load.options import LoadOptions, Lookup, RunOptions
 from bigin_client.load.results import LoadReport, Outcome, RowOutcome, StreamReport
 from bigin_client.load.retrying import read_rejects, retry_rejects
-from bigin_client.load.run import LoadRun, RunOptions, load_rows
+from bigin_client.load.run import LoadRun, load_rows
 
 __all__ = [
     "LoadOptions",

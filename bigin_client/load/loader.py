@@ -643,7 +643,7 @@ class Loader:
     def what_was_read_is_old(self) -> bool:
         """Whether records must be read again before they are written over."""
         return (
-            self.run.keeps_before
+            self.run.files.keeps_before
             or bool(self.options.protect)
             or time.monotonic() - self._read_at > FRESH_SECONDS
         )
@@ -655,13 +655,13 @@ class Loader:
         """
         ids = [i.record_id for i in items if i.record_id]
         names = set(self.index.asked)
-        if self.run.keeps_before and items[0].kind == "delete":
+        if self.run.files.keeps_before and items[0].kind == "delete":
             names |= self._fields.keys()
         records = self.run.account.by_ids(self.module.api_name, ids, sorted(names))
         for gone in set(ids) - {r[ID] for r in records}:
             self.index.remove(gone)
         self.index.add(records)
-        self.run.keep_before(self, records)
+        self.run.files.keep_before(self, records)
 
     def key_of(self, record: Record) -> bytes | None:
         """Return the match key of a record, None in insert mode."""

@@ -168,7 +168,7 @@ class Mirror:
     def _delete(self, ids: list[str]) -> None:
         loader = self._loader
         names = set(self._read_fields())
-        if loader.run.keeps_before:
+        if loader.run.files.keeps_before:
             names |= {f.api_name for f in loader.fields}
         fresh = loader.run.account.by_ids(loader.module.api_name, ids, sorted(names))
         held = [r for r in fresh if self._is_in_scope(r) and self._may_go(r)]
@@ -176,13 +176,13 @@ class Mirror:
         if not going:
             return
         self.credits_predicted += 1
-        loader.run.plan_deletions(loader, going)
+        loader.run.files.plan_deletions(loader, going)
         if loader.run.options.dry_run:
             self.deleted += len(going)
             return
         if (lease := loader.run.lease(loader.module.api_name)) is not None:
             lease.check()
-        loader.run.keep_before(loader, held)
+        loader.run.files.keep_before(loader, held)
         results = loader.run.batches.write(
             "delete",
             loader.module.api_name,

@@ -130,6 +130,48 @@ class LoadOptions:
             raise SettingsError("settle_seconds must not be negative")
 
 
+@dataclass(frozen=True)
+class RunOptions:
+    """What holds for all streams of a run.
+
+    Attributes:
+        rejects_path: File (on object storage: folder) of refused rows.
+        max_rejects: Refusals allowed: a number, or a share such as ``1%``.
+        plan_path: File of what a dry run would do.
+        outcomes_path: File of row key, id, outcome and time of each row.
+        before_path: File of what updated or deleted records held before.
+        report_path: File of the report, JSON.
+        report_html: File of the report as a page to look at.
+        journal_path: File of inserts begun and done, on a local disk; None: one per account
+            and module in the user's state folder.
+        dry_run: Do everything but the writes.
+    """
+
+    rejects_path: str | None = None
+    max_rejects: int | str = 0
+    plan_path: str | None = None
+    outcomes_path: str | None = None
+    before_path: str | None = None
+    report_path: str | None = None
+    report_html: str | None = None
+    journal_path: str | None = None
+    dry_run: bool = False
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Self:
+        """Return options from a configuration; keys that are no option are left aside."""
+        names = cls.__dataclass_fields__
+        return cls(**{k: v for k, v in values.items() if k in names and v not in (None, "")})
+
+    def __post_init__(self) -> None:
+        count, share = parse_max_rejects(self.max_rejects)
+        if (count or share) and not self.rejects_path:
+            raise SettingsError(
+                "max_rejects above 0 needs rejects_path: refused rows would be lost",
+                hint="Set rejects_path to a file.",
+            )
+
+
 def parse_max_rejects(value: object) -> tuple[int, float]:
     """Return ``(count, share)`` that `max_rejects` allows: an integer, or text such as ``1%``.
 

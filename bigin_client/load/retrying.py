@@ -20,9 +20,9 @@ import msgspec
 from bigin_client import timestamps
 from bigin_client.errors import SettingsError
 from bigin_client.load.binding import ID
-from bigin_client.load.options import LoadOptions
+from bigin_client.load.options import LoadOptions, RunOptions
 from bigin_client.load.results import LoadReport
-from bigin_client.load.run import Client, LoadRun, RunOptions
+from bigin_client.load.run import Client, LoadRun
 from bigin_client.rejects import is_local, to_json
 
 log = logging.getLogger(__name__)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
-import fsspec
 from typing_extensions import Self
 
 from bigin_client import timestamps
@@ -23,35 +19,24 @@ from bigin_client.errors import BiginError, SettingsError
 from bigin_client.journal import Journal, JournalError, default_path
 from bigin_client.lease import Lease
 from bigin_client.load.account import Account
+from bigin_client.load.files import Files, write_report
 from bigin_client.load.imagined import ImaginedAccount
 from bigin_client.load.loader import Loader
 from bigin_client.load.lookups import Parents
 from bigin_client.load.lost_updates import LostUpdates
-from bigin_client.load.options import LoadOptions, parse_max_rejects
+from bigin_client.load.options import LoadOptions, RunOptions, parse_max_rejects
 from bigin_client.load.results import LoadReport, Outcome, RowOutcome, StreamReport
 from bigin_client.load.rows import Row
 from bigin_client.load.sources import Sources
 from bigin_client.metadata import Metadata
 from bigin_client.queries import Queries
 from bigin_client.records import Records
-from bigin_client.rejects import Reject, RowFile, is_local
 from bigin_client.report_html import Curve, load_page
 from bigin_client.report_html import write as write_page
 from bigin_client.settings import Settings
 from bigin_client.transport import Transport
 
 log = logging.getLogger(__name__)
-
-_PLAN_ACTIONS = {
-    Outcome.CREATED: "create",
-    Outcome.UPDATED: "update",
-    Outcome.UNCHANGED: "unchanged",
-    Outcome.DELETED: "delete",
-    Outcome.SKIPPED: "skip",
-    Outcome.REJECTED: "reject",
-    Outcome.UNKNOWN: "reject",
-    Outcome.SUPERSEDED: "superseded",
-}
 
 
 class Client(Protocol):
@@ -63,48 +48,6 @@ class Client(Protocol):
     records: Records
     queries: Queries
     batches: Batches
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """What holds for all streams of a run.
-
-    Attributes:
-        rejects_path: File (on object storage: folder) of refused rows.
-        max_rejects: Refusals allowed: a number, or a share such as ``1%``.
-        plan_path: File of what a dry run would do.
-        outcomes_path: File of row key, id, outcome and time of each row.
-        before_path: File of what updated or deleted records held before.
-        report_path: File of the report, JSON.
-        report_html: File of the report as a page to look at.
-        journal_path: File of inserts begun and done, on a local disk; None: one per account
-            and module in the user's state folder.
-        dry_run: Do everything but the writes.
-    """
-
-    rejects_path: str | None = None
-    max_rejects: int | str = 0
-    plan_path: str | None = None
-    outcomes_path: str | None = None
-    before_path: str | None = None
-    report_path: str | None = None
-    report_html: str | None = None
-    journal_path: str | None = None
-    dry_run: bool = False
-
-    @classmethod
-    def from_mapping(cls, values: Mapping[str, Any]) -> Self:
-        """Return options from a configuration; keys that are no option are left aside."""
-        names = cls.__dataclass_fields__
-        return cls(**{k: v for k, v in values.items() if k in names and v not in (None, "")})
-
-    def __post_init__(self) -> None:
-        count, share = parse_max_rejects(self.max_rejects)
-        if (count or share) and not self.rejects_path:
-            raise SettingsError(
-                "max_rejects above 0 needs rejects_path: refused rows would be lost",
-                hint="Set rejects_path to a file.",
-            )
 
 
 class LoadRun:
@@ -170,10 +113,7 @@ class LoadRun:
         self._leases: dict[str, Lease] = {}
         self._given_journal = journal
         self._said_no_journal = False
-        self._rejects = _open(self.options.rejects_path)
-        self._outcomes = _open(self.options.outcomes_path)
-        self._before = None if self.options.dry_run else _open(self.options.before_path)
-        self._plan = _open(self.options.plan_path, fresh=True) if self.options.dry_run else None
+        self.files = Files(self.options)
 
     def __enter__(self) -> Self:
         return self
@@ -296,92 +236,7 @@ class LoadRun:
         loader.report.count(outcome)
         if outcome.outcome is Outcome.REJECTED:
             self._note_rejected(loader, row, outcome)
-        if outcome.is_refusal and self._rejects is not None:
-            self._rejects.write(
-                Reject(
-                    stream=loader.stream,
-                    module=loader.module.api_name,
-                    mode=loader.options.mode,
-                    row=row.source,
-                    key=outcome.key,
-                    code=outcome.code or "UNKNOWN_ERROR",
-                    field=outcome.field,
-                    reason=outcome.reason or "",
-                    outcome="unknown" if outcome.outcome is Outcome.UNKNOWN else "rejected",
-                    id=outcome.id,
-                    attempt=row.attempts,
-                ).to_dict()
-            )
-        self._plan_line(
-            loader,
-            outcome.row_number,
-            _PLAN_ACTIONS[outcome.outcome],
-            outcome.id,
-            key=outcome.key,
-            changes=outcome.changes,
-        )
-        if self._outcomes is not None:
-            self._outcomes.write(
-                {
-                    "stream": loader.stream,
-                    "row_number": outcome.row_number,
-                    "row_key": row.row_key,
-                    "key": outcome.key,
-                    "id": outcome.id,
-                    "outcome": outcome.outcome.value,
-                    "code": outcome.code,
-                    "at": timestamps.to_text(timestamps.now()),
-                }
-            )
-
-    def plan_deletions(self, loader: Loader, ids: Iterable[str]) -> None:
-        """Enter records into the plan that mirror mode deletes; no row is behind them."""
-        for record_id in ids:
-            self._plan_line(loader, None, _PLAN_ACTIONS[Outcome.DELETED], record_id)
-
-    def _plan_line(
-        self,
-        loader: Loader,
-        row_number: int | None,
-        action: str,
-        record_id: str | None,
-        *,
-        key: Mapping[str, Any] | None = None,
-        changes: Mapping[str, Any] | None = None,
-    ) -> None:
-        if self._plan is not None:
-            self._plan.write(
-                {
-                    "stream": loader.stream,
-                    "row_number": row_number,
-                    "action": action,
-                    "key": key,
-                    "id": record_id,
-                    "changes": dict(changes or {}),
-                }
-            )
-
-    @property
-    def keeps_before(self) -> bool:
-        """Whether records are kept as they were before they are written over."""
-        return self.options.before_path is not None
-
-    def keep_before(self, loader: Loader, records: Iterable[Mapping[str, Any]]) -> None:
-        """Keep what records hold now; safe before the write that changes them."""
-        if self._before is None:
-            return
-        at = timestamps.to_text(timestamps.now())
-        for record in records:
-            self._before.write(
-                {
-                    "stream": loader.stream,
-                    "module": loader.module.api_name,
-                    "id": record["id"],
-                    "before": {k: v for k, v in record.items() if k != "id"},
-                    "at": at,
-                }
-            )
-        self._before.sync()
+        self.files.note(loader, row, outcome)
 
     def _note_rejected(self, loader: Loader, row: Row, outcome: RowOutcome) -> None:
         """Remember the natural key of a refused row: its children are refused for that reason."""
@@ -398,9 +253,7 @@ class LoadRun:
 
     def sync_files(self) -> None:
         """Make all lines written so far safe; before STATE passes their rows."""
-        for file in (self._rejects, self._outcomes, self._plan):
-            if file is not None:
-                file.sync()
+        self.files.sync()
 
     def fail(self, error: BiginError, stream: str | None = None) -> None:
         """Note a failure; the exit code follows from it."""
@@ -525,7 +378,7 @@ class LoadRun:
             self.abandon()
         self._finish_report()
         if self.options.report_path:
-            _write_report(self.options.report_path, self.report)
+            write_report(self.options.report_path, self.report)
         if self.options.report_html and self._curve is not None:
             self._curve.end()
             said = [message for _, message in self.report.failures]
@@ -548,9 +401,7 @@ class LoadRun:
             journal.close()
         for lease in self._leases.values():
             lease.release()
-        for file in (self._rejects, self._outcomes, self._plan, self._before):
-            if file is not None:
-                file.close()
+        self.files.close()
 
     @property
     def credits_predicted(self) -> int:
@@ -606,20 +457,3 @@ def load_rows(
         error.report = report
         raise error
     return report
-
-
-def _open(path: str | None, *, fresh: bool = False) -> RowFile | None:
-    return None if path is None else RowFile(path, fresh=fresh)
-
-
-def _write_report(path: str, report: LoadReport) -> None:
-    data = json.dumps(report.to_dict(), indent=2).encode() + b"\n"
-    if not is_local(path):
-        with fsspec.open(path, "wb") as file:
-            file.write(data)
-        return
-    target = Path(path.removeprefix("file://")).expanduser()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
