@@ -78,6 +78,8 @@ class Stack:
             "AIRFLOW_CONN_BIGIN_DEFAULT": json.dumps(connection),
             "AIRFLOW_CONN_WAREHOUSE": self._sql("postgres"),
             "BIGIN_STACK_FOLDER": str(folder),
+            # No other stack's inserts are known here.
+            "XDG_STATE_HOME": str(folder / "state"),
             **environment,
         }
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
