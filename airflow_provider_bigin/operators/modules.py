@@ -41,7 +41,9 @@ class BiginListModulesOperator(BiginOperator):
         """Return API names, parents first."""
         names = self.hook.list_modules()
         wanted = names if self.include is None else self._matching(names, self.include)
-        left_out = set(self._matching(names, self.exclude))
+        # What the API does not serve is in the account all the same: it may be left out by name.
+        everything = [m.api_name for m in self.hook.get_conn().modules()]
+        left_out = set(self._matching(everything, self.exclude))
         chosen = [n for n in wanted if n not in left_out]
         if self.readable_only:
             chosen = self.hook.readable(chosen)
