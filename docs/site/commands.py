@@ -15,7 +15,7 @@ Shell completion of click: `eval "$(_BIGIN_COMPLETE=bash_source bigin)"`, likewi
 
 """
 #: Columns of the help's text.
-WIDTH = 92
+WIDTH = 84
 
 
 def page() -> str:

@@ -47,7 +47,7 @@ def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
 
 def on_page_content(html: str, **_: object) -> str:
     """Return a page without the double colons that announce code in the docstrings."""
-    return html.replace("::</p>", ":</p>")
+    return html.replace("<p>::</p>", "").replace("::</p>", ":</p>")
 
 
 def _inside(text: str) -> str:
