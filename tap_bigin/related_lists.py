@@ -6,6 +6,7 @@ which lists have changed: every run asks for the list of every parent record.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
@@ -52,6 +53,8 @@ _ATTACHMENT: Final = {
 }
 #: Tries to read a list of more than 50 fields, in several requests, with no change between them.
 TRIES: Final = 3
+#: Parents that ``--test`` asks for their list: all may be empty.
+PARENTS_TESTED: Final = 20
 
 
 @dataclass(frozen=True)
@@ -244,8 +247,9 @@ class RelatedStream(BiginStream):
     ) -> Iterator[tuple[str, list[Record]]]:
         """Yield each parent's rows, several requests under way at the same time."""
         workers = self._tap.client.settings.max_concurrency
-        # --test: no request more than it takes.
-        ahead = 1 if self.ABORT_AT_RECORD_COUNT is not None else 4 * workers
+        ahead = 4 * workers
+        if self.ABORT_AT_RECORD_COUNT is not None:  # --test: no request more than it takes
+            ahead, parents = 1, itertools.islice(parents, PARENTS_TESTED)
         waiting: deque[tuple[str, Future[list[Record]]]] = deque()
         pool = ThreadPoolExecutor(workers, thread_name_prefix="bigin-related")
         try:
