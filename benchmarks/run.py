@@ -40,6 +40,7 @@ BENCHMARKS = {
         ["--rounds", "1", "--only", "a"],
     ),
     "load_plan": ("Load: credits predicted and used", ["5000"]),
+    "load_memory": ("Load: peak memory", ["2000", "4000"]),
     "load_speed": ("Load: beside a plain SDK target, and at the default pace", ["300"]),
     "scale": ("Scale: one account, 1,000 accounts, 5 million records", ["--quick"]),
 }
