@@ -278,6 +278,8 @@ class TargetBigin(Target):
             if self.report is None:
                 self.finish()
             raise
+        if self._signal is not None:  # it came while the last rows were settled
+            self._leave(self._signal)
 
     def _leave(self, signal_number: int) -> NoReturn:
         sys.exit(128 + signal_number)

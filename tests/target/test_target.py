@@ -121,6 +121,27 @@ def test_a_signal_settles_what_was_read_and_tells_its_state(target, sim, singer,
     assert loaded(sim) == 30
 
 
+def test_a_signal_after_the_end_of_the_input_ends_the_run_as_such(target, sim, singer):
+    """All is settled and told all the same."""
+    sim.faults.add("slow", match={"operation": "upsert"}, seconds=1)
+    process = target.start()
+    process.stdin.writelines(
+        json.dumps(m) + "\n" for m in singer("contacts", rows_of("Contacts", 30))
+    )
+    process.stdin.close()
+    process.stdin = None
+    deadline = time.monotonic() + 30
+    while not any(r.operation == "upsert" for r in sim.requests):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert json.loads(out.splitlines()[-1]) == {"contacts": 30}
+    assert "exit code 143" in err.splitlines()[-1]
+    assert loaded(sim) == 30
+
+
 def test_kill_and_the_same_command_again(target, sim, singer):
     """P4: the second run finishes the work, and nothing is there twice."""
     rows = rows_of("Products", 2_500)
