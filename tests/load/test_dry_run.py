@@ -13,7 +13,7 @@ from bigin_client.load import LoadOptions, LoadRun, Lookup, RunOptions
 from bigin_client.load import loader as loaders
 from bigin_client.testing import BiginSimulator
 
-FEW = range(12)
+FEW = range(8)
 MANY = range(1_000, 1_300)
 #: Module, its match key or row key, a field to change.
 MODULES = (

@@ -28,7 +28,7 @@ from bigin_client.load import reading as readings
 from bigin_client.load import rows as shapes
 from bigin_client.testing import BiginSimulator
 
-FEW = range(15)
+FEW = range(8)
 MANY = range(1_000, 1_000 + int(os.environ.get("LOAD_HISTORIES", "2000")))
 
 #: Module, match key (None: insert mode), field that says whose row it is.

@@ -41,7 +41,7 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server.terminate()
 
 
-@pytest.fixture(params=["file", "redis"])
+@pytest.fixture(params=["file", pytest.param("redis", marks=pytest.mark.slow)])
 def paced(request: Any, tmp_path: Path) -> dict[str, Any]:
     """Settings of two machines, or of one, that share a store."""
     where = str(tmp_path / "rate.json")
@@ -95,6 +95,7 @@ def test_two_loads_at_the_same_time_insert_a_row_once(sim, connect, paced, tmp_p
     assert sum(r["Product_Name"] == "Leased" for r in sim.store.records("Products")) == 1
 
 
+@pytest.mark.slow
 def test_a_lease_is_renewed_and_one_that_is_lost_stops_the_load(connect, redis_url, monkeypatch):
     monkeypatch.setattr(lease, "LIFE", 0.5)
     monkeypatch.setattr(lease, "_RENEWAL", 0.1)
