@@ -7,11 +7,13 @@ import itertools
 import json
 import re
 import runpy
+import shlex
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
-from bigin_client.cli import _COMMANDS
+from bigin_client.cli import _COMMANDS, app
 from bigin_client.load import LoadOptions
 from bigin_client.settings import ENVIRONMENT, Settings
 from bigin_client.testing import BiginSimulator
@@ -63,6 +65,40 @@ def test_python_in_the_pages_runs(root, monkeypatch, capsys):
                         ran += 1
     assert ran
     assert "Contacts" in capsys.readouterr().out
+
+
+def test_commands_in_the_pages_run(root, monkeypatch, tmp_path):
+    """Each `bigin` line, in order; Airflow's walk needs servers and is done by tests/airflow."""
+    lines = [
+        line.partition("  #")[0].strip()
+        for page in pages(root)
+        for kind, code in BLOCK.findall(page.read_text(encoding="utf-8"))
+        if kind in {"bash", "console"} and page.name not in TESTED_ELSEWHERE
+        for line in code.splitlines()
+    ]
+    scripts = [line.split()[1] for line in lines if line.startswith(".venv/dev/bin/python ")]
+    assert not [name for name in scripts if not (root / name).exists()]
+    monkeypatch.chdir(tmp_path)
+    people = "Email,Last_Name\nann@example.com,Ames\n,Bell\n"
+    (tmp_path / "people.csv").write_text(people, encoding="utf-8")
+    ran = {}
+    sizes = {"Contacts": 5, "Accounts": 2, "Pipelines": 2}
+    with BiginSimulator(seed=5, sizes=sizes, rate_limit=None) as account:
+        monkeypatch.setenv("MATON_API_KEY", account.api_key)
+        monkeypatch.setenv("MATON_API_BASE_URL", account.base_url)
+        monkeypatch.setenv("BIGIN_REQUESTS_PER_SECOND", "0")
+        for line in lines:
+            if line.startswith("bigin "):
+                ran[line] = CliRunner().invoke(app, shlex.split(line)[1:], standalone_mode=False)
+    failed = {n: str(x.exception) for n, x in ran.items() if x.exception}
+    assert not failed
+    codes = {line: done.return_value or 0 for line, done in ran.items()}
+    # A row without a key is refused; without a terminal the retry ends after its plan.
+    expected = {n: 2 if "--retry" in n else 5 if " load " in n else 0 for n in ran}
+    assert codes == expected
+    assert {"doctor", "modules", "export", "load"} <= {n.split()[1] for n in ran}
+    assert (tmp_path / "backup/Contacts.jsonl").exists()
+    assert list(tmp_path.glob("backup/Contacts*.parquet"))
 
 
 def test_the_settings_page_has_every_setting(made):
