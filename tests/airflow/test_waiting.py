@@ -39,7 +39,7 @@ def new(sim, **fields):
 
 
 def soon(sensor, **arguments):
-    return sensor(task_id="t", poke_interval=0.05, timeout=1, **arguments)
+    return sensor(**{"task_id": "t", "poke_interval": 0.05, "timeout": 1, **arguments})
 
 
 def deferred(sensor, context):
@@ -242,6 +242,7 @@ def test_passing_trouble_is_put_up_with(bigin_default, tasks, mode):
         record_id=record_id,
         max_consecutive_failures=3,
         deferrable=mode == "deferred",
+        timeout=60,
     )
     trouble(bigin_default, 3)
     if mode == "poke":

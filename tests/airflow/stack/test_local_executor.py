@@ -178,7 +178,7 @@ class TestBrowser:
         runs = stack.ask("GET", "dags/stack_load/dagRuns")["dag_runs"]
         task = f"dags/stack_load/runs/{runs[0]['dag_run_id']}/tasks/load"
         for path in (
-            *("connections", "events", "xcoms", "providers", "configs", "jobs", task),
+            *("connections", "events", "xcoms", "configs", task),
             *(f"{task}/{part}" for part in ("rendered_templates", "xcom", "details", "code")),
         ):
             page.goto(f"{stack.url}/{path}")
