@@ -99,7 +99,7 @@ docs: $(DOCS_STAMP) ## Build the documentation's site into output/site
 	NO_MKDOCS_2_WARNING=1 $(DOCS)/mkdocs build --strict --quiet $(ARGS)
 
 .PHONY: bench
-bench: $(DEV_STAMP) $(DOCS_STAMP) ## Run the benchmarks; tables and plots into output/bench
+bench: $(DEV_STAMP) $(AIRFLOW_STAMP) $(DOCS_STAMP) ## Run the benchmarks; tables and plots into output/bench
 	$(DEV)/python benchmarks/run.py --plot-with $(DOCS)/python $(ARGS)
 
 .PHONY: licences

@@ -26,23 +26,36 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "benchmarks"
-#: Script → what it compares, and its arguments for a quick run.
+
+
+@dataclasses.dataclass(frozen=True)
+class Benchmark:
+    """What a script compares, its arguments for a quick run, and the environment it needs."""
+
+    title: str
+    quick: tuple[str, ...] = ()
+    environment: str = "dev"
+
+
+#: Script → what is known of it; tests/docs compares them with the scripts of this folder.
 BENCHMARKS = {
-    "simulator": ("Simulator: whether it could be the bottleneck", []),
-    "client_list": (
-        "Client: a list, beside loops written by hand",
-        ["--records", "2000", "--rounds", "1"],
+    "simulator": Benchmark("Simulator: whether it could be the bottleneck"),
+    "client_list": Benchmark(
+        "Client: a list, beside loops written by hand", ("--records", "2000", "--rounds", "1")
     ),
-    "extract_speed": ("Extract: one big module", ["--records", "4000", "--latency", "0.05"]),
-    "extract_memory": ("Extract: peak memory", ["20000", "40000"]),
-    "tap_speed": (
+    "extract_speed": Benchmark(
+        "Extract: one big module", ("--records", "4000", "--latency", "0.05")
+    ),
+    "extract_memory": Benchmark("Extract: peak memory", ("20000", "40000")),
+    "tap_speed": Benchmark(
         "tap-bigin, beside a plain SDK tap and a declarative Airbyte source",
-        ["--rounds", "1", "--only", "a"],
+        ("--rounds", "1", "--only", "a"),
     ),
-    "load_plan": ("Load: credits predicted and used", ["5000"]),
-    "load_memory": ("Load: peak memory", ["2000", "4000"]),
-    "load_speed": ("Load: beside a plain SDK target, and at the default pace", ["300"]),
-    "scale": ("Scale: one account, 1,000 accounts, 5 million records", ["--quick"]),
+    "load_plan": Benchmark("Load: credits predicted and used", ("5000",)),
+    "load_speed": Benchmark("Load: beside a plain SDK target, and at the default pace", ("300",)),
+    "load_memory": Benchmark("Load: peak memory", ("10000",)),
+    "airflow_import": Benchmark("Airflow: parsing a DAG file", environment="airflow"),
+    "scale": Benchmark("Scale: one account, 1,000 accounts, 5 million records", ("--quick",)),
 }
 #: Distributions whose versions the report names.
 PEERS = ("singer-sdk", "requests", "msgspec", "bigin-connectors")
@@ -84,9 +97,11 @@ def tables(text: str) -> list[Table]:
 
 def run(name: str, *, quick: bool) -> tuple[str, str, float, int]:
     """Return the command, what it printed, seconds and the exit code."""
-    arguments = BENCHMARKS[name][1] if quick else []
-    command = [sys.executable, str(FOLDER / f"{name}.py"), *arguments]
-    shown = " ".join([".venv/dev/bin/python", f"benchmarks/{name}.py", *arguments])
+    known = BENCHMARKS[name]
+    arguments = known.quick if quick else ()
+    python = f".venv/{known.environment}/bin/python"
+    command = [str(ROOT / python), str(FOLDER / f"{name}.py"), *arguments]
+    shown = " ".join([python, f"benchmarks/{name}.py", *arguments])
     print(f"\n=== {shown}", flush=True)
     began = time.monotonic()
     lines = []
@@ -127,7 +142,7 @@ def main() -> int:
         command, text, seconds, code = run(name, quick=options.quick)
         failed += [name] if code else []
         ended = f"Ended with exit code {code}.\n" if code else ""
-        report.append(f"## {BENCHMARKS[name][0]}\n\n```console\n{command}\n```\n")
+        report.append(f"## {BENCHMARKS[name].title}\n\n```console\n{command}\n```\n")
         report.append(f"{ended}{text.rstrip()}\n\n{seconds:.0f} s in all.\n")
         for number, table in enumerate(tables(text), start=1):
             figures = table.figures()

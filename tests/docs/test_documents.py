@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+import runpy
 
 import pytest
 import yaml
@@ -80,3 +81,18 @@ def test_meltano_plugins_are_pinned_and_need_no_hub(root):
 def test_constraints_are_exact_and_name_no_place(root, name):
     lines = (root / name).read_text(encoding="utf-8").splitlines()
     assert all(x.startswith("#") or re.match(r"[a-z0-9._-]+==[^\s/]+( ; .*)?$", x) for x in lines)
+
+
+def test_make_bench_knows_every_benchmark(root):
+    """`run` and `plots` are its own, `tap_plain` is what another one runs."""
+    known = runpy.run_path(str(root / "benchmarks/run.py"))["BENCHMARKS"]
+    there = {path.stem for path in (root / "benchmarks").glob("*.py")}
+    assert there - {"run", "plots", "tap_plain"} <= set(known)
+
+
+def test_figures_of_a_benchmark_are_read_from_its_tables(root):
+    tables = runpy.run_path(str(root / "benchmarks/run.py"))["tables"]
+    text = "a\n| Way | Rows | Share | Same | Said |\n|---|---|---|---|---|\n"
+    text += "| x | 1,200 | **91 %** | 4 | no |\n| y | 800 | 7 % | 4 | 3 |\nb\n| not | a table |\n"
+    (table,) = tables(text)
+    assert table.figures() == {"Rows": {"x": 1200, "y": 800}, "Share": {"x": 91, "y": 7}}
