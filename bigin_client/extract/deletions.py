@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 RETENTION_DAYS: Final = 60
 #: Deletions that a read remembers for the next one.
 MAX_LISTED: Final = 100
+LATEST: Final = 2**32 - 1
 #: A feed of several pages is read until two passes agree, this often at most: a record that is
 #: restored meanwhile moves the others across the page boundary.
 MAX_PASSES: Final = 4
@@ -42,13 +43,14 @@ class Emitted:
     def __init__(self, after: int | None) -> None:
         self._after = after
         self._ids: array[int] = array("Q")
-        self._times: array[int] = array("q")
+        #: Seconds since 1970; four bytes last until 2106.
+        self._times: array[int] = array("I")
 
     def note(self, record_id: str, time: int | None) -> None:
         """Remember a record."""
         if time is not None and (self._after is None or time >= self._after):
             self._ids.append(number(record_id))
-            self._times.append(time)
+            self._times.append(min(max(time, 0), LATEST))
 
     def contradicted(self, tombstones: list[Tombstone]) -> set[str]:
         """Return the ids whose record was modified after its deletion: it was restored."""

@@ -13,7 +13,7 @@ from typing import Final
 
 from bigin_client.extract.rows import Row, number
 
-#: Shares in which ids are looked at for repeats, so that the set of them stays small.
+#: Shares in which ids are counted, so that the set of them stays small.
 _SHARES: Final = 16
 
 
@@ -26,6 +26,8 @@ class Tie:
 
     time: int | None
     ids: array[int] = field(default_factory=lambda: array("Q"))
+    #: Two walks have shown the same; otherwise `Seek.settle` has to look at it first.
+    agreed: bool = False
 
     def holds(self, ids: Iterable[int]) -> bool:
         """Whether any of the ids was read in this second."""
@@ -54,8 +56,6 @@ class Ledger:
         #: Fresh questions so far.
         self.pages = 0
         self.ties: list[Tie] = []
-        #: Rows may have been handed over twice.
-        self.repeats = False
         self.expected = dict(expected or {})
         #: Rows that were edited since the read began; since when is not known: all.
         self._recent: dict[str, int] = {}
@@ -82,31 +82,34 @@ class Ledger:
         """Return the records that were seen with a later time than a tie's."""
         return [number(i) for i, t in self._recent.items() if tie.time is None or t > tie.time]
 
+    def safe(self, reached: int | None) -> int | None:
+        """Return how far a read is safe that has reached an instant.
+
+        Not past a second whose chain may have hidden a row: who is stopped before the second look
+        has to begin there again.
+        """
+        for tie in list(self.ties):
+            if not tie.agreed and reached is not None:
+                reached = None if tie.time is None else min(reached, tie.time)
+        return reached
+
     def take_ties(self) -> None:
         """Begin a second look: what shows from here on is new."""
-        self.repeats = True
         self.ties, self._recent = [], {}
 
     def alive(self, gone: Iterable[str]) -> int:
         """Return how many of the records handed over are not among those deleted since."""
-        deleted = {number(i) for i in gone}
-        if self.repeats:
-            # What was shown twice would be counted twice, and hide a gap.
-            self._old = _distinct(self._old)
-            self.repeats = False
-        twice = sum(1 for i in self._old if i in self._late)
-        ended = {i for i in self._old if i in deleted} | (self._late & deleted)
-        return len(self._old) + len(self._late) - twice - len(ended)
+        ended = {number(i) for i in gone}
+        # Each once: what was shown twice would be counted twice, and hide a gap.
+        alive = 0
+        for share in range(_SHARES):
+            ids = {i for i in self._old if i % _SHARES == share}
+            ids.update(i for i in self._late if i % _SHARES == share)
+            alive += len(ids - ended)
+        return alive
 
     def has_seen(self, record: int) -> bool:
         """Whether a record was handed over in any state."""
         if self._all is None:
             self._all = self._late.union(self._old)
         return record in self._all
-
-
-def _distinct(ids: array[int]) -> array[int]:
-    distinct: array[int] = array("Q")
-    for share in range(_SHARES):
-        distinct.extend({i for i in ids if i % _SHARES == share})
-    return distinct

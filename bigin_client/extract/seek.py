@@ -129,6 +129,10 @@ class Seek:
             yield from self._last.advance()
         raise too_fast(self._source.module)
 
+    def safe(self, reached: int | None) -> int | None:
+        """Return how far the read is safe; see `Ledger.safe`."""
+        return self._ledger.safe(reached)
+
     def alive(self, gone: Iterable[str]) -> int:
         """Return how many of the records handed over are not among those deleted since."""
         return self._ledger.alive(gone)

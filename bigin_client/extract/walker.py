@@ -191,7 +191,6 @@ class Walker:
 
     def begin_above(self, below: Walker, rows: list[Row]) -> None:
         """Take the upper part of another's range, from these rows on; the ledger is locked."""
-        self._ledger.repeats = True
         self.above, below.above = below.above, self
         self._mark(rows)
 
@@ -355,7 +354,8 @@ class Walker:
             # is deleted and restored meanwhile leaves no trace; a full read is counted at the end.
             trusted = self._source.feed_tells_all and self._ledger.full
             if (whole and trusted) or (before is not None and before <= ids):
-                self._ledger.ties.append(Tie(time, array("Q", map(number, ids))))
+                agreed = before is not None and before <= ids
+                self._ledger.ties.append(Tie(time, array("Q", map(number, ids)), agreed))
                 return
             before = ids
             chain = self._ask(self._header(time))

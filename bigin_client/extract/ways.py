@@ -167,7 +167,9 @@ class Ways:
 
     def settled(self, seek: Seek) -> Iterator[Found]:
         """Yield what a seek finds, what its chains may have hidden, and what the count shows."""
-        yield from seek.run()
+        for found in seek.run():
+            found.safe = seek.safe(found.safe)
+            yield found
         self._summary.sort_proved = self._summary.sort_proved or seek.sort_proved
         yield from seek.settle(self._deleted)
         # A single page is one moment's truth; more than one is counted.

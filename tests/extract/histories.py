@@ -210,7 +210,10 @@ def _play(history: dict, outcome: Outcome) -> None:
     service = {
         "token_nature": history["token"],
         # Without a feed nothing tells of a restoration that moves no Modified_Time.
-        "restore_moves_modified_time": history["restore_moves"] or module == "Notes",
+        # Nor does anything when the read before was killed.
+        "restore_moves_modified_time": history["restore_moves"]
+        or module == "Notes"
+        or history["stop"] is not None,
     }
     with BiginSimulator(
         seed=1, sizes={}, time_zone=history["zone"], rate_limit=None, now=BASE, field_counts=counts,

@@ -121,6 +121,41 @@ def test_one_second_may_hold_thousands(account, copy_of, on_list, nature):
     assert copy.summary.requests < 40
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("nature", TOKENS)
+def test_one_second_may_hold_five_thousand(account, copy_of, on_list, nature):
+    """25 pages of one second, edited and deleted from meanwhile, between other records."""
+    sim, client = account(sizes={"Products": 700}, token_nature=nature)
+    sim.clock.freeze()
+    ids = [sim.store.insert("Products", {"Product_Name": f"P{i}"}) for i in range(5_000)]
+    sim.clock.resume()
+    sim.clock.advance(7_200)
+
+    def change(number: int) -> None:
+        if 8 <= number <= 12:
+            sim.store.update("Products", ids[number], {"Product_Code": "x"})
+            sim.store.delete("Products", ids[100 + number])
+
+    copy = copy_of(sim, client, "Products")
+    stop = on_list(sim, change)
+    copy.read()
+    stop()
+    copy.read()
+    assert copy.differences() == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_more_than_a_hundred_thousand_records(account):
+    """More than page tokens reach."""
+    sim, client = account(sizes={"Products": 100_500})
+    sim.account().credits.limit = 10**9
+    changes = client.extract("Products", ["Product_Name"])
+    ids = [r["id"] for page in changes for r in page.records]
+    assert len(set(ids)) == 100_500
+    assert changes.summary.strategy == "seek"
+
+
 def test_a_stopped_read_goes_on_where_its_bookmark_says(account, copy_of):
     """Each page's bookmark is safe: a run that ends anywhere loses nothing."""
     sim, client = account(sizes={"Accounts": 700})

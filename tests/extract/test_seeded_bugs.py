@@ -1,4 +1,4 @@
-"""Eleven mistakes that an extraction may make: the histories find each of them."""
+"""Twelve mistakes that an extraction may make: the histories find each of them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from bigin_client.extract.chain import Chain
 from bigin_client.extract.deletions import DeletedFeed
 from bigin_client.extract.extraction import Extraction
 from bigin_client.extract.known import Census
+from bigin_client.extract.ledger import Ledger
 from bigin_client.extract.newest import NewestPage
 from bigin_client.extract.ranges import Ranges
 from bigin_client.extract.seek import Seek
@@ -120,6 +121,10 @@ def _takes_any_walkers_bookmark(patch):
     patch(Ranges, "deliver", lambda _self, _walker, found: found)
 
 
+def _moves_the_bookmark_past_a_doubtful_second(patch):
+    patch(Ledger, "safe", lambda _self, reached: reached)
+
+
 def directed(**facts: Any) -> dict[str, Any]:
     """A history made for one bug."""
     usual = {
@@ -157,6 +162,12 @@ BUGS = {
         service={"sort": "ignored"}, gaps=[600] * 14, changes=[[], [], [TICK, ("delete", 13)]]
     ),
     _takes_any_walkers_bookmark: directed(gaps=[600] * 30, walkers=8, stop=3),
+    _moves_the_bookmark_past_a_doubtful_second: {
+        **drawn(1037),
+        "service": {},
+        "walkers": 1037,
+        "stop": 6,
+    },
     _asks_for_deletions_first: directed(
         gaps=[600] * 14, changes=[[], [], [TICK, ("delete", 0), TICK]]
     ),

@@ -163,6 +163,31 @@ def test_without_the_count_a_full_read_is_as_good(account, copy_of):
     assert copy.summary.complete
 
 
+def test_records_that_wait_for_approval_are_asked_for(account, copy_of, caplog):
+    """In every list but those of views; refused, it is left out, and one line says so."""
+    sim, client = account(sizes={"Accounts": 450})
+    copy = copy_of(sim, client, "Accounts").read()
+    lists = [e for e in sim.requests if e.operation == "list"]
+    assert {e.params["approved"] for e in lists} == {"both"}
+    sim.clear_log()
+    sim.faults.add(
+        "status",
+        status=400,
+        code="INVALID_DATA",
+        shape="service",
+        times=None,
+        match={"operation": "list", "query": {"approved": True}},
+    )
+    caplog.set_level(logging.INFO)
+    for _ in range(2):
+        caplog.clear()
+        copy.bookmark = None
+        copy.read()
+        assert copy.differences() == []
+        assert copy.summary.strategy == "seek"
+        assert len([r for r in caplog.records if "approved=both" in r.message]) == 1
+
+
 #: A token chain of 100 rows instead of 100,000.
 SHORT_CHAINS = {"token_chain_rows": 100}
 
