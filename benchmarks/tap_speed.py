@@ -75,7 +75,7 @@ class Result:
     seconds: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)
-    requests: list[int] = field(default_factory=list)
+    pages: list[int] = field(default_factory=list)
     refused: list[int] = field(default_factory=list)
 
 
@@ -92,11 +92,10 @@ def serve(pipe: Connection, scenario: Scenario) -> None:
             sim.faults.add("stall", seconds=scenario.latency, times=None)
         pipe.send((sim.base_url, sim.api_key, sim.connection_id))
         while pipe.recv() is not None:
-            at = [
-                e.monotonic for e in sim.requests if e.operation == "list" and e.status == HTTP_OK
-            ]
+            at = [e.monotonic for e in sim.requests]
+            pages = sum(e.operation == "list" and e.status == HTTP_OK for e in sim.requests)
             rate = (len(at) - 1) / (max(at) - min(at)) if len(at) > 1 else 0.0
-            pipe.send((rate, len(at), sum(e.status == HTTP_TOO_MANY for e in sim.requests)))
+            pipe.send((rate, pages, sum(e.status == HTTP_TOO_MANY for e in sim.requests)))
             sim.clear_log()
 
 
@@ -281,6 +280,8 @@ def measure(name: str, scenario: Scenario, rounds: int, folder: Path) -> dict[st
     commands = {n: w(settings, scenario, folder, catalog) for n, w in ways.items()}
     results = {n: Result() for n in ways}
     try:
+        # What the simulator makes when a record is first read is nobody's time.
+        run(commands["plain"], folder / "output")
         for _ in range(rounds):
             for way, command in commands.items():
                 output = folder / "output"
@@ -290,14 +291,14 @@ def measure(name: str, scenario: Scenario, rounds: int, folder: Path) -> dict[st
                 with output.open("rb") as lines:
                     count = sum(b'"RECORD"' in line[:200] for line in lines)
                 ours.send("tell")
-                rate, requests, refused = ours.recv()
+                rate, pages, refused = ours.recv()
                 if count != scenario.total:
                     raise SystemExit(f"{name}: {way} gave {count} of {scenario.total} records")
                 found = results[way]
                 found.seconds.append(seconds)
                 found.cpu.append(cpu)
                 found.rates.append(rate)
-                found.requests.append(requests)
+                found.pages.append(pages)
                 found.refused.append(refused)
     finally:
         ours.send(None)
@@ -310,7 +311,7 @@ def show(name: str, scenario: Scenario, results: dict[str, Result]) -> None:
     median = statistics.median
     base = results["tap-bigin"]
     print(f"\nScenario {name}: {scenario.total:,} records of {FIELDS} fields")
-    print("| Tap | Records/s | Ratio | Records/CPU s | Ratio | Pages | Pages/s | Refused |")
+    print("| Tap | Records/s | Ratio | Records/CPU s | Ratio | Pages | Requests/s | Refused |")
     print("|---|---|---|---|---|---|---|---|")
     for way, r in results.items():
         wall, cpu = median(r.seconds), median(r.cpu)
@@ -320,7 +321,7 @@ def show(name: str, scenario: Scenario, results: dict[str, Result]) -> None:
             f"{wall / median(base.seconds):.2f}",
             f"{scenario.total / cpu:,.0f}",
             f"{cpu / median(base.cpu):.2f}",
-            f"{median(r.requests):.0f}",
+            f"{median(r.pages):.0f}",
             f"{median(r.rates):.1f}",
             f"{median(r.refused):.0f}",
         ]
