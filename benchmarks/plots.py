@@ -16,6 +16,10 @@ from matplotlib import pyplot as plt
 _WIDTH = 46
 
 
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"  # noqa: PLR2004 - three digits
+
+
 def draw(path: Path, figures: dict[str, dict[str, float]]) -> None:
     """Write one picture: a panel for each column, a bar for each row."""
     rows = max(len(values) for values in figures.values())
@@ -26,7 +30,7 @@ def draw(path: Path, figures: dict[str, dict[str, float]]) -> None:
     for axis, (column, values) in zip(axes[0], figures.items(), strict=True):
         names = [n.replace("`", "").replace("**", "")[:_WIDTH] for n in values]
         bars = axis.barh(names, list(values.values()), color="#00897b", height=0.6)
-        axis.bar_label(bars, fmt="{:,.4g}", padding=3, fontsize=8)
+        axis.bar_label(bars, fmt=_short, padding=3, fontsize=8)
         axis.set_title(column, fontsize=9)
         axis.margins(x=0.25)
         axis.tick_params(labelsize=8)
