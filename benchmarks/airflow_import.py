@@ -36,7 +36,7 @@ print(time.process_time() - started)
 
 def measure() -> float:
     """Return the seconds of processor time of one process."""
-    run = subprocess.run(  # noqa: S603 - this very Python
+    run = subprocess.run(
         [sys.executable, "-c", _TIMING], check=True, capture_output=True, text=True
     )
     return float(run.stdout.split()[-1])
