@@ -130,6 +130,7 @@ class Stories:
 
     def test_a_change_in_bigin_starts_a_dag(self, stack: Stack) -> None:
         dag = EVENT_DRIVEN
+        stack.unpause(dag)
         stack.wait_for_first_look("Contacts")
         record = stack.sim.store.records("Contacts")[0]["id"]
         stack.sim.store.update("Contacts", record, {"Title": "Changed"})
