@@ -117,6 +117,7 @@ UNSEEN = {
     "gateway_order": "needs more requests than the gateway allows",
     "rate_limit_retry_after": "needs more requests than the gateway allows",
     "limit_retry_after": "needs more simultaneous calls than the account allows",
+    "sub_concurrency": "needs more simultaneous calls than the account allows",
     "credits_exhausted_code": "would use up the account's credits",
     "token_expires": "takes a day",
     "token_chain_rows": "takes a module of 100,000 records",
