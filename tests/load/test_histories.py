@@ -285,9 +285,9 @@ def test_histories(seed, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(3_600)
-@pytest.mark.parametrize("start", range(0, len(MANY), 100))
+@pytest.mark.parametrize("start", range(0, len(MANY), 50))
 def test_many_histories(start, tmp_path):
-    for seed in MANY[start : start + 100]:
+    for seed in MANY[start : start + 50]:
         folder = tmp_path / str(seed)
         folder.mkdir()
         try:
