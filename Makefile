@@ -58,7 +58,7 @@ test: $(DEV_STAMP) $(AIRFLOW_STAMP) ## The default suite
 # The histories of loads mostly wait for replies, so more of them run at a time.
 test-slow: $(DEV_STAMP) $(MELTANO_STAMP) $(PLUGINS_STAMP) ## Large, long and Meltano tests
 	$(call pytest,$(DEV),tests --ignore=tests/airflow --ignore=tests/load/test_histories.py -n $(WORKERS) -m "slow and not meltano")
-	$(call pytest,$(DEV),tests/load/test_histories.py -n $$((4 * $(WORKERS))) -m "slow and not meltano")
+	$(call pytest,$(DEV),tests/load/test_histories.py -n $$((8 * $(WORKERS))) -m "slow and not meltano")
 	$(call pytest,$(DEV),tests --ignore=tests/airflow -m "meltano")
 
 .PHONY: test-airflow
