@@ -44,8 +44,9 @@ class Workplace:
     def _make_project(self) -> None:
         """Copy the checkout's meltano.yml; the plugins' environments are shared with it."""
         text = (self.root / "meltano.yml").read_text(encoding="utf-8")
+        # Meltano adds a project_id, without a line end, when it is first run in the checkout.
         (self.project / "meltano.yml").write_text(
-            f"{text}include_paths: [demo.yml]\n", encoding="utf-8"
+            f"{text.rstrip()}\ninclude_paths: [demo.yml]\n", encoding="utf-8"
         )
         shutil.copy(self.root / "demo" / "meltano.yml", self.project / "demo.yml")
         for kind in ("extractors", "loaders"):
