@@ -161,6 +161,7 @@ $(MELTANO_STAMP): constraints-meltano.txt | $(UV)
 	$(UV) pip install --quiet --python $(MELTANO)/python -c constraints-meltano.txt meltano
 	@touch $@
 
+# With an id from the environment, Meltano does not write one into the checkout's meltano.yml.
 $(PLUGINS_STAMP): meltano.yml pyproject.toml constraints.txt constraints-plugins.txt $(wildcard meltano/constraints-*.txt) $(MELTANO_STAMP)
-	MELTANO_CLI_DISABLE_VERSION_CHECK=1 $(MELTANO)/meltano --log-level=warning install
+	MELTANO_CLI_DISABLE_VERSION_CHECK=1 MELTANO_PROJECT_ID=bigin-connectors $(MELTANO)/meltano --log-level=warning install
 	@touch $@
