@@ -329,5 +329,5 @@ def _delay(state: tenacity.RetryCallState) -> float:
     asked = reply.retry_after if reply else None
     if asked:  # "at once" is no answer to a client that is refused again and again
         return asked
-    longest = min(LONGEST_DELAY, FIRST_DELAY * float(2**state.attempt_number))
+    longest = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(state.attempt_number, 16))
     return random.uniform(longest / 4, longest)  # noqa: S311 - jitter, not a secret

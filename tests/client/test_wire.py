@@ -327,7 +327,9 @@ def test_retry_after_as_a_date_without_the_servers_clock(waits):
 
 
 @pytest.mark.parametrize(
-    "headers", ["Retry-After: 61\r\n", f"Retry-After: {http_date(99_999)}\r\n"]
+    "headers",
+    ["Retry-After: 61\r\n", f"Retry-After: {http_date(99_999)}\r\nDate: {http_date(0)}\r\n"],
+    ids=["seconds", "date"],
 )
 def test_retry_after_that_is_too_long_is_not_shortened(waits, headers):
     answer = reply(b"{}", "429 Too Many Requests", headers)
@@ -337,6 +339,16 @@ def test_retry_after_that_is_too_long_is_not_shortened(waits, headers):
         assert caught.value.retry_after > 60
         assert len(server.requests) == 1
     assert waits == []
+
+
+def test_a_thousand_refusals_are_waited_out(waits):
+    """As long as `max_wait` allows; here no time passes."""
+    refused = reply(b"{}", "429 Too Many Requests")
+    with Server(lambda n: reply() if n == 1100 else refused) as server:
+        with client_of(server.port, max_wait=60) as client:
+            assert client.records.count("Contacts") == 7
+    assert len(waits) == 1100
+    assert max(waits) <= 60
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "soon", "²", "1e400"])
