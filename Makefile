@@ -110,6 +110,8 @@ licences: $(DEV_STAMP) $(AIRFLOW_STAMP) $(DOCS_STAMP) ## Write docs/licences.md 
 
 .PHONY: audit
 audit: $(DOCS_STAMP) ## Known vulnerabilities of the exact versions (asks osv.dev)
+	@$(DOCS)/python -c 'import requests; requests.head("https://api.osv.dev", timeout=30)' 2>/dev/null || \
+	  { echo "Not audited: https://api.osv.dev cannot be reached from here." >&2; exit 1; }
 	$(DOCS)/pip-audit --vulnerability-service osv --no-deps --disable-pip --requirement constraints.txt
 
 .PHONY: environments
