@@ -130,7 +130,7 @@ class Load:
             finally:
                 progress.requests += self._client.transport.requests_sent
                 progress.credits += self._client.transport.credits.used
-                progress.predicted += loader.credits_predicted
+                progress.predicted += run.credits_predicted
                 progress.seconds += self._clock() - self._began
                 summary = self._summary(progress, loader)
                 tell(summary)

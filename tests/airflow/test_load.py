@@ -69,6 +69,13 @@ def test_every_row_has_one_outcome_and_the_same_file_again_changes_nothing(
     assert times == {r["id"]: r["Modified_Time"] for r in bigin_default.store.records("Contacts")}
 
 
+def test_what_was_read_is_part_of_the_predicted_credits(load, tasks):
+    """As in the engine's own report; a comparison with the plan would tell nothing else."""
+    load(people(120)).execute(tasks.context())
+    credits_ = load().execute(tasks.context("run-2"))["credits"]
+    assert 0 < credits_["predicted"] <= credits_["used"]
+
+
 def test_too_many_rejects_fail_after_everything_else_was_written(
     load, bigin_default, tasks, tmp_path
 ):
