@@ -207,6 +207,11 @@ class StreamJournal:
         rows = self._db.execute(f"{_SELECT} AND state = 'intent' ORDER BY sent_at", self._scope)
         return [_entry(r) for r in rows]
 
+    def unknown_rows(self) -> list[Entry]:
+        """Return the rows of which nobody could tell whether they were written."""
+        rows = self._db.execute(f"{_SELECT} AND state = 'unknown'", self._scope)
+        return [_entry(r) for r in rows]
+
     def intend(
         self, rows: Iterable[tuple[bytes, dict[str, Any]]], server_time: datetime | None
     ) -> None:

@@ -430,10 +430,10 @@ class Delivery:
 
     def _unknown(self, item: Item, reason: str, *, for_good: bool = True) -> None:
         self._end(item)
-        if item.row.key and item.kind == "insert" and (self._loader.inserts or not for_good):
+        if item.row.key and item.kind == "insert":
             self._to_note.pop(item.row.key, None)
-            if self._journal is not None and for_good:
-                self._journal.unknown([item.row.key])
+            if for_good:
+                self._loader.unknowns.add(item.row.key)
         self._loader.refuse(
             item.row, Refusal("OUTCOME_UNKNOWN", reason, id=item.record_id, unknown=True)
         )

@@ -32,6 +32,7 @@ from bigin_client.load.reading import Reading
 from bigin_client.load.results import Outcome, RowOutcome, StreamReport
 from bigin_client.load.rows import Refusal, Row, Shaper, row_key_of
 from bigin_client.load.settle import Settler
+from bigin_client.load.unknowns import Unknowns
 from bigin_client.load.verify import Verifier
 from bigin_client.load.writer import Item, Writer
 from bigin_client.metadata import Field, Module
@@ -101,6 +102,8 @@ class Loader:
         self._planner: Planner | None = None
         self._delivery: Delivery | None = None
         self._journal: StreamJournal | None = None
+        #: Rows of unknown fate that a match key names.
+        self.unknowns = Unknowns(self)
         self._reading: Reading | None = None
         self._blind = False
         self._ended = False
@@ -139,6 +142,7 @@ class Loader:
         *,
         row_key: str | None = None,
         unless_changed_since: datetime | None = None,
+        was_unknown: bool = False,
     ) -> list[RowOutcome]:
         """Take one row.
 
@@ -148,6 +152,8 @@ class Loader:
             row_key: Names the row within the input, where no column does; None: the columns
                 of the loader's `row_key` do.
             unless_changed_since: Skip the row if its record was changed after this.
+            was_unknown: An earlier run sent the row, and could not tell whether it was written:
+                find that out before it is sent again.
 
         Returns:
             The outcomes that became known meanwhile, of this and of earlier rows.
@@ -157,6 +163,7 @@ class Loader:
         named = row_key if row_key is not None else row_key_of(source, self.row_key)
         row = Row(self.report.rows, source, tag, row_key=named)
         row.unless_changed_since = unless_changed_since
+        row.was_unknown = was_unknown
         if limit is not None and row.number > limit:
             self.leave(row, "ROW_LIMIT", "limit_rows was reached")
         elif self.has_stopped:
@@ -427,15 +434,18 @@ class Loader:
             run_workflows=self.options.run_workflows,
             max_in_flight=2 * run.settings.max_concurrency,
         )
-        settler = Settler(
-            run.transport, run.account, self.module.api_name, self.options.settle_seconds
-        )
+        self.unknowns.open(self._journal)
         if self._journal is not None and not run.options.dry_run:
             if self.inserts:
-                inserting.settle_leftovers(self, self._journal, settler)
+                inserting.settle_leftovers(self, self._journal)
             else:
                 inserting.wait_for_leftovers(self, self._journal, self.options.settle_seconds)
-        return Delivery(self, writer, settler, self._journal, lease)
+        return Delivery(self, writer, self.new_settler(), self._journal, lease)
+
+    def new_settler(self) -> Settler:
+        """Return what finds out about lost replies."""
+        run, module = self.run, self.module.api_name
+        return Settler(run.transport, run.account, module, self.options.settle_seconds)
 
     def _shape(self, shaper: Shaper) -> list[Row]:
         """Check the rows of the chunk; refused and ignored ones end here."""
@@ -523,6 +533,7 @@ class Loader:
         delivery, index, planner = self._delivery, self._index, self._planner
         assert delivery and index and planner  # noqa: S101, PT018 - set before rows get here
         found = {} if self.inserts else index.find(r.key for r in current if r.key)
+        current = self.unknowns.settle(current, found)
         planned: dict[str, int] = {}
         for row in current:
             matches = found.get(row.key or b"", [])

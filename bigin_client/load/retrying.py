@@ -21,12 +21,15 @@ from bigin_client import timestamps
 from bigin_client.errors import SettingsError
 from bigin_client.load.binding import ID
 from bigin_client.load.options import LoadOptions, RunOptions
-from bigin_client.load.results import LoadReport
+from bigin_client.load.results import LoadReport, Outcome
 from bigin_client.load.run import Client, LoadRun
 from bigin_client.rejects import is_local, to_json
 
 log = logging.getLogger(__name__)
 
+#: What the `outcome` of a line says: surely not written, or sent, and nobody could tell.
+REJECTED: Final = Outcome.REJECTED.value
+UNKNOWN: Final = Outcome.UNKNOWN.value
 _decoder: Final = msgspec.json.Decoder()
 
 
@@ -40,6 +43,7 @@ class Refused:
     row: dict[str, Any]
     key: dict[str, Any] | None
     at: datetime | None
+    outcome: str = REJECTED
 
     def __repr__(self) -> str:
         return f"Refused({self.stream}, {self.module}, {self.mode})"
@@ -94,7 +98,11 @@ def retry_rejects(
             known = run.metadata.fields(found.api_name)
             chosen = {"match_on": _match_on(refused, known), **options, "mode": refused.mode}
             loader = run.stream(refused.stream, found.api_name, LoadOptions.from_mapping(chosen))
-            loader.add(refused.row, unless_changed_since=None if overwrite_newer else refused.at)
+            loader.add(
+                refused.row,
+                unless_changed_since=None if overwrite_newer else refused.at,
+                was_unknown=refused.outcome == UNKNOWN,
+            )
         report = run.close()
     error = run.stopped or next((x.failure for x in run.loaders.values() if x.failure), None)
     if error is not None:
@@ -143,6 +151,7 @@ def _line(name: str, number: int, line: bytes) -> Refused:
             dict(found["row"]),
             found.get("key"),
             timestamps.parse(at) if at else None,
+            str(found.get("outcome") or REJECTED),
         )
     except (msgspec.DecodeError, AttributeError, KeyError, TypeError, ValueError):
         raise SettingsError(

@@ -51,6 +51,7 @@ class Row:
         attempts: How often it was sent.
         natural_keys: Lookup field → natural key of its record, until that is found.
         unless_changed_since: Leave the record alone if it was changed after this.
+        was_unknown: An earlier run sent it, and its outcome was not known then.
         is_placed: It has its outcome, or is queued or parked: a failure elsewhere cannot lose it.
     """
 
@@ -67,6 +68,7 @@ class Row:
     natural_keys: dict[str, Any] = field(default_factory=dict, repr=False)
     is_placed: bool = False
     unless_changed_since: datetime | None = None
+    was_unknown: bool = False
 
 
 class NaturalKeys(Protocol):

@@ -74,3 +74,80 @@ def test_rejects_on_object_storage_are_parts_in_a_folder(client):
         client.load("Contacts", rows, rejects_path="memory://bucket/rejects")
     found = list(read_rejects("memory://bucket/rejects"))
     assert [f.row for f in found] == rows
+
+
+def lose_replies(sim: Any) -> None:
+    """A reply is lost, and what the rows became has lost what tells whose it is."""
+    sim.faults.add("override", match={"method": "POST"}, values={"Product_Code": None})
+    sim.faults.add("cut_after", match={"method": "POST"}, times=1)
+
+
+def things(sim: Any) -> list[dict[str, Any]]:
+    return [r for r in sim.store.records("Products") if (r["Description"] or "") == "mine"]
+
+
+ROWS = [
+    {"ref": i, "product_code": f"c{i}", "product_name": f"Thing {i}", "description": "mine"}
+    for i in range(3)
+]
+WAYS = {
+    "insert": {"mode": "insert", "row_key": "ref"},
+    "upsert": {"match_on": ["Product_Code"]},
+    "blind": {"mode": "insert", "allow_duplicates": True},
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_unknown_row_is_not_loaded_again_while_it_may_be_there(sim, client, tmp_path, way):
+    """Not by a retry, nor where its key says so by the same load run again."""
+    path = tmp_path / "rejects.jsonl"
+    files = {"journal_path": str(tmp_path / "journal")}
+    options = {"settle_seconds": 0.1, **WAYS[way]}
+    lose_replies(sim)
+    report = client.load("Products", ROWS, rejects_path=str(path), stream="s", **options, **files)
+    assert report.streams["s"].outcomes == {"unknown": 3}
+    assert len(things(sim)) == 3
+    for dry in (True, False):
+        report = retry_rejects(client, str(path), RunOptions(dry_run=dry, **files), options)
+        assert report.streams["s"].outcomes == {"unknown": 3}
+    if way != "blind":
+        report = client.load(
+            "Products", ROWS, rejects_path=str(path), stream="s", **options, **files
+        )
+        assert report.streams["s"].outcomes == {"unknown": 3}
+    assert len(things(sim)) == 3
+
+
+@pytest.mark.parametrize("way", ["insert", "upsert"])
+def test_an_unknown_row_is_settled_before_it_is_loaded_again(sim, client, tmp_path, way):
+    """Once the records in doubt are mended or gone, each row stands there once."""
+    path = tmp_path / "rejects.jsonl"
+    files = {"journal_path": str(tmp_path / "journal")}
+    options = {"settle_seconds": 0.1, **WAYS[way]}
+    lose_replies(sim)
+    client.load("Products", ROWS, rejects_path=str(path), stream="s", **options, **files)
+    first, *others = things(sim)
+    sim.store.update("Products", first["id"], {"Product_Code": "c0"})
+    for record in others:
+        sim.store.delete("Products", record["id"])
+    dry = retry_rejects(client, str(path), RunOptions(dry_run=True, **files), options)
+    report = retry_rejects(client, str(path), RunOptions(**files), options)
+    there = "skipped" if way == "insert" else "unchanged"
+    assert report.streams["s"].outcomes == {there: 1, "created": 2}
+    assert dry.streams["s"].outcomes == report.streams["s"].outcomes
+    assert sorted(r["Product_Code"] for r in things(sim)) == ["c0", "c1", "c2"]
+    again = client.load("Products", ROWS, stream="s", **options, **files)
+    assert again.streams["s"].outcomes == {there: 3}
+
+
+def test_a_user_who_looked_may_say_that_a_row_is_not_there(sim, client, tmp_path):
+    path = tmp_path / "rejects.jsonl"
+    files = {"journal_path": str(tmp_path / "journal")}
+    lose_replies(sim)
+    options = {"settle_seconds": 0.1, **WAYS["blind"]}
+    client.load("Products", ROWS, rejects_path=str(path), stream="s", **options, **files)
+    lines = [json.loads(x) for x in path.read_text().splitlines()]
+    lines[0]["outcome"] = "rejected"
+    path.write_text("".join(json.dumps(x) + "\n" for x in lines))
+    report = retry_rejects(client, str(path), RunOptions(**files), options)
+    assert report.streams["s"].outcomes == {"created": 1, "unknown": 2}
