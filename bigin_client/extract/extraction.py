@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from bigin_client.errors import BiginError, NotFoundError, PagingError, RequestError, ScopeError
@@ -20,7 +21,9 @@ from bigin_client.extract.rows import Row, read_page
 from bigin_client.extract.source import Source
 from bigin_client.extract.tally import Tally
 from bigin_client.extract.ways import Ways
-from bigin_client.types import Tombstone
+from bigin_client.extract.withheld import Withheld
+from bigin_client.paging import PAGE_SIZE
+from bigin_client.types import Record, Tombstone
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +79,6 @@ class Extraction:
         self._bookmark = Bookmark(start)
         self._began_with_bookmark = start is not None
         self._emitted = Emitted(self._deleted_cutoff) if deletes else None
-        self._assembler = Assembler(source)
         self._began_at = time.monotonic()
         self._lane: Lane | None = None
         self._fed: _Feed | None = None
@@ -94,6 +96,14 @@ class Extraction:
             warn=self.warn,
             field_names=field_names,
         )
+        self._withheld = Withheld(
+            source,
+            field_names=field_names,
+            warn=self.warn,
+            warn_gone=self._ways.warn_gone,
+            again=start is not None,
+        )
+        self._assembler = Assembler(source, self._withheld)
 
     @property
     def module(self) -> str:
@@ -132,10 +142,10 @@ class Extraction:
         last: str | None = None
         try:
             for found in self._lane or self._ways.run():
-                page = self._emit(found)
-                last = page.bookmark
-                if page.records or page.bookmark:
-                    yield page
+                for page in self._pages(found):
+                    last = page.bookmark
+                    if page.records or page.bookmark:
+                        yield page
             self._note_first()
             yield from self._restored()
             self._bookmark.finish(self._ways.lag)
@@ -180,14 +190,30 @@ class Extraction:
 
     def _read_whole(self, ids: Iterable[str]) -> Iterator[ChangePage]:
         """Yield those of the records that exist (again)."""
-        loose = [r for r in map(self.source.get, sorted(ids)) if r is not None]
+        loose = self._by_id(sorted(ids))
         if loose:
             log.info("%s: %d restored records", self.module, len(loose))
             yield self._emit(Found(loose=loose))
 
-    def _emit(self, found: Found) -> ChangePage:
+    def _by_id(self, ids: Sequence[str]) -> list[Record]:
+        calls = [partial(self.source.get, i) for i in ids]
+        return [r for r in self.source.crew.together(calls) if r is not None]
+
+    def _pages(self, found: Found) -> Iterator[ChangePage]:
+        """Yield what was found, and before it what was handed over with a null that was none."""
         self._note_first()
         records = self._assembler.records(found)
+        mistaken, self._withheld.mistaken = self._withheld.mistaken, ()
+        # First, so that no bookmark passes them.
+        for start in range(0, len(mistaken), PAGE_SIZE):
+            ids = [str(i) for i in mistaken[start : start + PAGE_SIZE]]
+            yield self._emit(Found(loose=self._by_id(ids)))
+        yield self._emit(found, records)
+
+    def _emit(self, found: Found, records: list[Record] | None = None) -> ChangePage:
+        self._note_first()
+        if records is None:
+            records = self._assembler.records(found)
         rows = found.rows + [Row(str(r["id"]), time_of(r)) for r in found.loose]
         for row in rows:
             if row.time is None and self.source.modified:
@@ -199,11 +225,10 @@ class Extraction:
         self._bookmark.see(rows)
         self._bookmark.advance(found.safe)
         self.summary.rows += len(records)
-        self._tell_gone_fields()
         self._count()
         return self._page(records)
 
-    def _page(self, records: list[dict[str, Any]]) -> ChangePage:
+    def _page(self, records: list[Record]) -> ChangePage:
         return ChangePage(self.module, records, [], self._bookmark.text, None)
 
     def _note_first(self) -> None:
@@ -289,13 +314,6 @@ class Extraction:
                 f"about {RETENTION_DAYS}: read the module in full and remove what it no longer "
                 "holds"
             )
-
-    def _tell_gone_fields(self) -> None:
-        gone, self._assembler.gone = self._assembler.gone, set()
-        # A parent's module is sent only where a record has one.
-        gone = {n for n in gone if n[0] != "$"}
-        if gone:
-            self._ways.warn_gone(sorted(gone))
 
     # -- summary -----------------------------------------------------------------------------
 

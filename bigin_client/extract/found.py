@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from bigin_client.extract.chain import Chain
 from bigin_client.extract.rows import Page, Row
 from bigin_client.extract.source import Source
+from bigin_client.extract.withheld import Withheld
 from bigin_client.records import MODIFIED, reader_of
 from bigin_client.reply import Reply
 from bigin_client.types import Record
@@ -63,44 +64,48 @@ class Assembler:
 
     Args:
         source: The extraction's source.
+        withheld: Completes them with what lists do not show.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, withheld: Withheld) -> None:
         self._source = source
-        self._types: Mapping[str, Any] = {}
+        self._withheld = withheld
+        self._made_for = (0, 0, 0)
         self._read: Callable[[Record], Record] = dict
-        #: Fields that were asked for but that no record holds.
-        self.gone: set[str] = set()
         #: Ids of records that were gone when they were read whole; they may be restored.
         self.dropped: set[str] = set()
-        self._checked = False
 
     def records(self, found: Found) -> list[Record]:
         """Return the records, in order; one that vanished meanwhile is left out."""
-        if self._types is not self._source.types:
-            self._types = self._source.types
-            self._read = reader_of(self._source.types)
-        read = self._read
-        records = [read(raw) for raw in found.loose]
-        if found.page is None or not found.rows:
-            return records
-        by_id = {str(r["id"]): r for r in found.page.object()["data"]}
+        rows: Sequence[Record] = []
+        if found.page is not None and found.rows:
+            rows = self._withheld.complete(self._whole(found, found.page))
+            if len(rows) < len(found.rows):
+                self.dropped |= {r.id for r in found.rows} - {str(r["id"]) for r in rows}
+        read = self._reader()
+        return [read(raw) for raw in rows] + [read(raw) for raw in found.loose]
+
+    def _whole(self, found: Found, page: Reply) -> list[Record]:
+        by_id = {str(r["id"]): r for r in page.object()["data"]}
         rows = [by_id[r.id] for r in found.rows]
-        if len(self._source.groups) > 1:
-            parts = [p.object()["data"] if p is not None else [] for p in found.parts]
-            rows = list(
-                self._source.records.complete(
-                    self._source.module,
-                    self._source.names,
-                    rows,
-                    parts,
-                    anchor=MODIFIED if self._source.modified else None,
-                    get=self._source.get,
-                )
+        if len(self._source.groups) == 1:
+            return rows
+        parts = [p.object()["data"] if p is not None else [] for p in found.parts]
+        return list(
+            self._source.records.complete(
+                self._source.module,
+                self._source.names,
+                rows,
+                parts,
+                anchor=MODIFIED if self._source.modified else None,
+                get=self._source.get,
             )
-        if len(rows) < len(found.rows):
-            self.dropped |= {r.id for r in found.rows} - {str(r["id"]) for r in rows}
-        if rows and not self._checked:
-            self._checked = True
-            self.gone = {n for n in self._types if n != "id" and not any(n in r for r in rows)}
-        return [read(raw) for raw in rows] + records
+        )
+
+    def _reader(self) -> Callable[[Record], Record]:
+        types, unknown = self._source.types, self._withheld.unknown
+        state = (id(types), len(types), len(unknown))
+        if state != self._made_for:
+            self._made_for = state
+            self._read = reader_of({n: t for n, t in types.items() if n not in unknown})
+        return self._read

@@ -202,8 +202,9 @@ class Reader:
                 if field.data_type == "datetime":
                     contents[name] = Content("record time", _ATTRIBUTES[name])
             elif name == "Associated_Products" and module == "Pipelines":
-                shown = one or store.switches.subforms_in_lists
-                attributes.append((name, "id", store.line_items if shown else _nothing))
+                shown = True if one else store.switches.subforms_in_lists
+                if shown != "no key":
+                    attributes.append((name, "id", store.line_items if shown else _nothing))
             else:
                 key = PARENT if field.data_type == "multi_module_lookup" else name
                 render = self._render(module, field, one)

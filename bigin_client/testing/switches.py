@@ -171,8 +171,12 @@ class Switches:
     pipeline_read: str = _switch(
         "object", "10.6", "Pipeline on read: {name,id} or the bare id", "id"
     )
-    subforms_in_lists: bool = _switch(
-        True, "10.6", "Lists return subform rows (otherwise null; get-one always does)", False
+    subforms_in_lists: bool | str = _switch(
+        True,
+        "10.6",
+        "Lists return subform rows; otherwise null, or not even the key (get-one always does)",
+        False,
+        "no key",
     )
     activity_parent: str = _switch(
         "Related_To", "10.7", "Keys of an activity's parent on read", "What_Id"
