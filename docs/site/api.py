@@ -2,14 +2,49 @@
 
 from __future__ import annotations
 
+_ABOUT_CLIENT = """\
+Everything about an account. `from bigin_client import BiginClient, Settings`.
+
+A source such as `bigin-api.md 3.1 [rec]` names a place in the notes that the client was written from,
+and how sure it is: `[rec]` replies of the service that were recorded; `[bigin-doc]`, `[maton]` what
+Zoho and Maton document; `[code]` what programs rely on that run against Bigin; `[seed]` what the
+project was begun with; `[crm-doc]`, `[crm°]` taken over from Zoho CRM, not confirmed for Bigin; `[?]`
+a guess."""
+_ABOUT_PARTS = """\
+What is asked less often stands in a part of its own: `client.connections`, `client.metadata`,
+`client.account`, `client.related`, `client.bulk`. Criteria and COQL queries are built by
+`bigin_client.criteria` and `bigin_client.coql`, which escape; texts as the service reads them are
+taken too.
+
+Not offered: bulk write, whose upload lives on a host that Maton is not known to reach, and
+notifications (`actions/watch`), which need an address that Zoho can call."""
 _CLIENT = {
     "client": (
         "Client",
-        "Everything about an account. `from bigin_client import BiginClient, Settings`.",
+        _ABOUT_CLIENT,
         (
             "bigin_client.client.BiginClient",
             "bigin_client.settings.Settings",
             "bigin_client.batches.RowResult",
+        ),
+    ),
+    "parts": (
+        "Parts of the client",
+        _ABOUT_PARTS,
+        (
+            "bigin_client.connections.Connections",
+            "bigin_client.metadata.Metadata",
+            "bigin_client.metadata.Module",
+            "bigin_client.metadata.Field",
+            "bigin_client.metadata.PicklistValue",
+            "bigin_client.account.Account",
+            "bigin_client.account.TeamPipeline",
+            "bigin_client.account.SubPipeline",
+            "bigin_client.related.Related",
+            "bigin_client.bulk.Bulk",
+            "bigin_client.bulk.BulkJob",
+            "bigin_client.criteria",
+            "bigin_client.coql",
         ),
     ),
     "extract": (
