@@ -29,18 +29,18 @@ _COMMANDS: Final = {
 }
 
 EPILOG = """\b
+Start here:
+  bigin demo         what there is, on a simulated account; no key
+  bigin doctor       with your key: what works, and what does not
+  bigin COMMAND -h   what a command takes, with examples
+
+\b
 Exit codes:
-  0      done
-  1      unexpected failure
-  2      wrong settings or input, nothing sent
-  3      key or connection
-  4      service or credits gave out
-  5      more rejects than allowed
-  6      a stream or module failed
+{codes}
   128+n  ended by signal n
 
 Set BIGIN_TRACEBACK=1 to see where a failure comes from.
-"""
+""".format(codes="\n".join(f"  {c.value:<5}  {c.meaning}" for c in console.ExitCode))
 
 
 class Commands(click.Group):

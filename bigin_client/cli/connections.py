@@ -68,14 +68,20 @@ def show_connection(context: Context, connection_id: str) -> None:
         context.show([_shown(found)], _COLUMNS)
 
 
-@connections.command("create")
-@click.option("--wait/--no-wait", default=True, help="Wait until it is authorised.")
+@connections.command("create", short_help="Create one, print its link, wait until it is opened.")
+@click.option(
+    "--wait/--no-wait",
+    default=True,
+    show_default=True,
+    help="Wait until somebody has authorised it.",
+)
 @click.option(
     "--timeout",
     type=click.FloatRange(0),
-    default=600.0,
+    metavar="SECONDS",
+    default=600,
     show_default=True,
-    help="Seconds to wait.",
+    help="How long to wait.",
 )
 @json_option
 @pass_context

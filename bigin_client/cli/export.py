@@ -94,7 +94,10 @@ def export(
     lookback: float,
     report_html: str | None,
 ) -> int:
-    """Write the records of MODULEs into files (1 credit per 200 records).
+    """Write the records of MODULEs into files.
+
+    About one credit for each 200 records and 49 fields, and a few for each module, which
+    prove that the read is complete; what a run cost is in its table.
 
     A file is put in place when it is whole: a run that is interrupted leaves the former ones as
     they were. Beside each MODULE.jsonl stands a manifest, which says how many records there are.
