@@ -11,11 +11,14 @@ import itertools
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bigin_client import timestamps
 from bigin_client.__about__ import __version__
 from bigin_client.files import storage
+
+if TYPE_CHECKING:
+    from upath import UPath
 
 #: Points that a curve keeps; then every second one goes and the next ones come half as often.
 MOST_POINTS: Final = 240
@@ -150,8 +153,7 @@ def load_page(report: Mapping[str, Any], curve: Curve, messages: Sequence[str] =
         curve: How the load went on.
         messages: What stopped it, or a stream.
     """
-    streams = report["streams"]
-    credits_ = report["credits"]
+    streams, credits_, dry = report["streams"], report["credits"], report["dry_run"]
     rejects = [
         {"stream": name, "code": code, "rows": count}
         for name, entry in streams.items()
@@ -159,19 +161,23 @@ def load_page(report: Mapping[str, Any], curve: Curve, messages: Sequence[str] =
     ]
     kinds = [k for k in _outcomes(streams) if any(s["outcomes"][k] for s in streams.values())]
     return _render(
-        title="Load into Bigin" + (" (dry run: nothing was written)" * report["dry_run"]),
+        title="Load into Bigin" + (" (dry run: nothing was written)" * dry),
         status=report["status"],
         figures={
             "rows": sum(s["rows"] for s in streams.values()),
-            "seconds": report["seconds"],
+            "seconds": round(report["seconds"], 1),
             "requests": report["requests"],
             "credits": credits_["used"],
+            **({"credits, if it were loaded": credits_["predicted"]} if dry else {}),
         },
         streams=streams,
         kinds=kinds,
         rejects=rejects,
         modules=None,
-        plan={
+        # A dry run has nothing to compare: what it used is the price of looking.
+        plan={}
+        if dry
+        else {
             "Credits": (credits_["predicted"], credits_["used"]),
             "Rows (read, ended)": (
                 sum(s["rows"] for s in streams.values()),
@@ -180,7 +186,7 @@ def load_page(report: Mapping[str, Any], curve: Curve, messages: Sequence[str] =
         },
         messages=messages,
         began=curve.began_at,
-        drawings=_drawings(curve, credits_["predicted"]),
+        drawings=_drawings(curve, None if dry else credits_["predicted"]),
     )
 
 
@@ -204,7 +210,7 @@ def export_page(rows: Sequence[Mapping[str, Any]], curve: Curve) -> str:
         status="failed" if failed else "ok",
         figures={
             "records": sum(row["records"] or 0 for row in rows),
-            "seconds": round(end.seconds, 3),
+            "seconds": round(end.seconds, 1),
             "requests": end.requests,
             "credits": end.credits,
         },
@@ -219,9 +225,10 @@ def export_page(rows: Sequence[Mapping[str, Any]], curve: Curve) -> str:
     )
 
 
-def write(path: str, page: str) -> None:
+def write(path: str | UPath, page: str) -> None:
     """Write a page; a path or an fsspec URL. A reader sees a whole page or none."""
-    storage.write_whole(storage.at(path), page.encode("utf-8"), mode=_OWNER_ONLY)
+    where = storage.at(path) if isinstance(path, str) else path
+    storage.write_whole(where, page.encode("utf-8"), mode=_OWNER_ONLY)
 
 
 def _outcomes(streams: Mapping[str, Any]) -> list[str]:

@@ -72,7 +72,8 @@ def test_a_load_shows_outcomes_rejects_and_plan(account, tmp_path):
     assert "MANDATORY_NOT_FOUND | 1" in page.text
     assert "MATCH_KEY_MISSING | 1" in page.text
     used, planned = report.credits_used, report.credits_predicted
-    assert f"Credits | {planned} | {used} | {used - planned:+}" in page.text
+    off = f"{used - planned:+}" if used != planned else "0"
+    assert f"Credits | {planned} | {used} | {off}" in page.text
     assert "lanted" not in html
     assert account.api_key not in html
     assert account.connection_id not in html
@@ -131,7 +132,10 @@ def test_a_curve_is_bounded_and_ends_where_the_run_ended():
     assert seconds == sorted(seconds)
 
 
-def test_a_dry_run_says_that_nothing_was_written():
+def test_a_dry_run_says_that_nothing_was_written_and_compares_nothing():
     report = {"status": "ok", "dry_run": True, "seconds": 1.0, "requests": 1}
     report |= {"credits": {"predicted": 12, "used": 1}, "streams": {}}
-    assert "nothing was written" in Page(load_page(report, Curve(int, int))).text
+    page = Page(load_page(report, Curve(int, int)))
+    assert "nothing was written" in page.text
+    assert "12 | credits, if it were loaded" in page.text
+    assert "Actual" not in page.text
