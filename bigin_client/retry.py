@@ -41,9 +41,12 @@ class Outcome:
 
     @property
     def may_have_been_processed(self) -> bool:
-        """Whether a write may have taken place although no usable answer came."""
-        lost = self.status in _TRANSIENT and self.code is None
-        return self.fault is Fault.UNCLEAR or (self.fault is None and lost)
+        """Whether a write may have taken place although no usable answer came.
+
+        Bigin's own INTERNAL_ERROR does not say how far it got (bigin-api.md section 6).
+        """
+        lost = self.fault is None and self.status in _TRANSIENT
+        return self.fault is Fault.UNCLEAR or lost
 
 
 #: Any method: the request was refused before it was processed.

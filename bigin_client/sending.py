@@ -80,10 +80,10 @@ def charge(request: Request, reply: Reply) -> tuple[int, int]:
         return request.cost, request.cost
     if request.row_errors and reply.row_results is not None:
         return request.cost, request.cost  # processed, only the rows were refused
+    if reply.status >= 500:  # noqa: PLR2004 - HTTP
+        return 0, request.cost  # perhaps done all the same: its reply lost, or it broke off later
     if reply.code is not None:
         return 0, min(OF_REFUSAL, request.cost)
-    if reply.status >= 500:  # noqa: PLR2004 - HTTP
-        return 0, request.cost  # perhaps the gateway lost Bigin's reply
     return 0, 0
 
 

@@ -259,11 +259,20 @@ def test_updates_are_sent_again(sim, client, kind):
     assert [sim.store.get("Contacts", i)["Title"] for i in ids] == ["New", "New"]
 
 
-@pytest.mark.parametrize("kind", ["cut", "cut_after", "truncate"])
-def test_the_second_answer_to_a_deletion_is_understood(sim, client, kind):
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "cut"},
+        {"kind": "cut_after"},
+        {"kind": "truncate"},
+        {"kind": "status_after", "status": 500, "code": "INTERNAL_ERROR"},
+    ],
+    ids=lambda f: f["kind"],
+)
+def test_the_second_answer_to_a_deletion_is_understood(sim, client, fault):
     """The service refuses a second deletion; that the record is gone is what was wanted."""
     ids = [r.id for r in client.insert_records("Contacts", contacts(3))]
-    sim.faults.add(kind, match={"operation": "delete"})
+    sim.faults.add(match={"operation": "delete"}, **fault)
     results = list(client.delete_records("Contacts", ids))
     assert [(r.ok, r.id) for r in results] == [(True, i) for i in ids]
     assert sim.store.count("Contacts") == 0

@@ -258,6 +258,28 @@ def test_credits_give_out(sim, connect):
     assert len(keys(sim, "Products", "Product_Name")) == 500
 
 
+@pytest.mark.parametrize("case", CASES, ids=["insert", "upsert"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        ("status_after", {"status": 500, "shape": "service", "code": "INTERNAL_ERROR"}),
+        ("status_after", {"status": 500, "shape": "gateway"}),
+        ("status_after", {"status": 502, "shape": "html"}),
+        ("cut_after", {}),
+    ],
+    ids=lambda f: f"{f[0]}-{f[1].get('shape', '')}",
+)
+def test_writes_that_fail_after_they_were_done_do_not_pass_the_limit(sim, connect, case, fault):
+    """Nobody says what they cost: at most as much as if they had been answered."""
+    module, key, make = case
+    kind, details = fault
+    sim.faults.add(kind, match={"method": "POST", "module": module}, times=3, **details)
+    client = connect(max_credits=45)
+    with pytest.raises(CreditsExhaustedError):
+        client.load(module, make(500), match_on=[key], settle_seconds=0, compare="always")
+    assert sim.credits_used <= 45
+
+
 def test_the_service_stays_down(sim, connect):
     client = connect(max_wait=1, request_timeout=1)
     sim.faults.add("status", status=503, shape="html", match={"method": "POST"}, times=None)
