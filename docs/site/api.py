@@ -5,11 +5,11 @@ from __future__ import annotations
 _ABOUT_CLIENT = """\
 Everything about an account. `from bigin_client import BiginClient, Settings`.
 
-A source such as `bigin-api.md 3.1 [rec]` names a place in the notes that the client was written from,
-and how sure it is: `[rec]` replies of the service that were recorded; `[bigin-doc]`, `[maton]` what
-Zoho and Maton document; `[code]` what programs rely on that run against Bigin; `[seed]` what the
-project was begun with; `[crm-doc]`, `[crm°]` taken over from Zoho CRM, not confirmed for Bigin; `[?]`
-a guess."""
+A source such as `bigin-api.md 3.1 [rec]` names a place in the notes that the client was written
+from, and how sure it is: `[rec]` replies of the service that were recorded; `[bigin-doc]`,
+`[maton]` what Zoho and Maton document; `[code]` what programs rely on that run against Bigin;
+`[seed]` what the project was begun with; `[crm-doc]`, `[crm°]` taken over from Zoho CRM, not
+confirmed for Bigin; `[?]` a guess."""
 _ABOUT_PARTS = """\
 What is asked less often stands in a part of its own: `client.connections`, `client.metadata`,
 `client.account`, `client.related`, `client.bulk`. Criteria and COQL queries are built by
