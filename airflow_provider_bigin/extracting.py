@@ -16,11 +16,12 @@ from typing import Any, Final
 
 from airflow_provider_bigin.failures import PERMANENT
 from airflow_provider_bigin.files import storage
+from airflow_provider_bigin.files.pages import Page
 from airflow_provider_bigin.state.stores import Store
 from airflow_provider_bigin.state.watermarks import Watermark, Watermarks
 from airflow_provider_bigin.state.windows import Window, Windows, refuse_gap
 from bigin_client import BiginClient, extract, timestamps
-from bigin_client.errors import SettingsError, WindowError
+from bigin_client.errors import BiginError, SettingsError, WindowError
 from bigin_client.extract.start import choose_types, known_types
 from bigin_client.field_types import FieldType
 from bigin_client.files.formats import FileForm
@@ -61,6 +62,7 @@ class Request:
     check_gaps: bool = True
     cvid: str | None = None
     pipeline_id: str | None = None
+    report_html: str | None = None
     last_try: bool = True
 
 
@@ -104,6 +106,7 @@ class Extract:
         self._request = request
         self._store = store
         self._clock = clock
+        self._page = Page(request.report_html, request.storage_conn_id, client)
         self._module = client.metadata.module(request.module).api_name
         connection = client.transport.connection_id
         run = request.run
@@ -111,6 +114,16 @@ class Extract:
 
     def run(self) -> dict[str, Any]:
         """Read, write, put in place, remember; return the summary."""
+        try:
+            summary = self._run_or_give_up()
+        except BiginError as error:
+            self._page.write_extract(self._module, {}, error)
+            raise
+        self._page.write_extract(self._module, summary, None)
+        return summary
+
+    def _run_or_give_up(self) -> dict[str, Any]:
+        """Do it; a window that failed for good is read no more."""
         window = self._request.window
         if window is None or self._store is None:
             return self._run()
@@ -297,6 +310,7 @@ class Extract:
             reached = Watermark(
                 page.bookmark or reached.cursor, page.deleted_bookmark or reached.deleted_cursor
             )
+            self._page.advance(len(page.records))
             if self._clock() - said >= _PROGRESS:
                 said = self._clock()
                 log.info("%s: %d records so far", self._module, output.rows)
@@ -354,6 +368,7 @@ class Extract:
             "path": [f["path"] for f in manifest["files"]],
             "deleted_path": [f["path"] for f in manifest["deleted_files"]],
             "manifest": str(place.manifest),
+            "report_html": request.report_html,
             "format": manifest["format"],
             "window": {"start": window["start"], "end": window["end"]},
             "watermark": watermark,

@@ -12,16 +12,18 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 
+from airflow_provider_bigin.files.pages import Page
 from airflow_provider_bigin.files.sources import RowSource
 from airflow_provider_bigin.files.uploads import Uploads
 from airflow_provider_bigin.state.journal import MirroredJournal
 from airflow_provider_bigin.state.progress import Progress
 from airflow_provider_bigin.state.stores import Store
 from bigin_client import BiginClient, timestamps
-from bigin_client.errors import RejectedRecordsError, SettingsError
+from bigin_client.errors import BiginError, RejectedRecordsError, SettingsError
 from bigin_client.files.reading import Line, Unreadable
 from bigin_client.journal import digest
 from bigin_client.load import Loader, LoadOptions, LoadRun, Outcome, RowOutcome, RunOptions
@@ -54,6 +56,7 @@ class Files:
     plan_path: str | None = None
     outcomes_path: str | None = None
     before_path: str | None = None
+    report_html: str | None = None
     journal_path: str | None = None
     dry_run: bool = False
     keep_ids: bool = False
@@ -89,6 +92,7 @@ class Load:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
+        self._page = Page(files.report_html, files.storage_conn_id, client)
         self._module = client.metadata.module(module).api_name
         self._options = options
         self._files = files
@@ -116,6 +120,8 @@ class Load:
             BiginError: The load stopped; a later try goes on.
         """
         progress = self._resume(source)
+        page = partial(self._page.write_load, self._stream, resumed=progress.position > 0)
+        raised: BiginError | None = None
         with self._new_run(source, progress) as run:
             loader = run.stream(self._stream, self._module, self._options)
             if self._options.mode == "insert" and not self._options.row_key:
@@ -127,6 +133,9 @@ class Load:
                 else:
                     self._load(run, loader, source, progress)
                 run.close()
+            except BiginError as error:
+                raised = error
+                raise
             finally:
                 progress.requests += self._client.transport.requests_sent
                 progress.credits += self._client.transport.credits.used
@@ -134,11 +143,13 @@ class Load:
                 progress.seconds += self._clock() - self._began
                 summary = self._summary(progress, loader)
                 tell(summary)
-            failure = run.stopped or loader.failure
+                if raised is not None:
+                    page(summary, raised)
             self._save(progress)
+            failure = run.stopped or loader.failure or self._judge(progress, summary)
+            page(summary, failure)
             if failure is not None:
                 raise failure
-            self._judge(progress, summary)
             if self._store is not None:
                 self._store.delete(self._key)
             if self._journal is not None:
@@ -274,8 +285,7 @@ class Load:
             self._say(last)
             if loader.has_stopped:
                 break
-        for outcome in loader.settle():
-            done[outcome.tag[0]] = outcome
+        done.update(self._settle(loader))
         run.sync_files()
         self._uploads.send()
         # The place moves up to the first row whose turn never came; what was written behind it
@@ -292,9 +302,18 @@ class Load:
     def _add(self, loader: Loader, source: RowSource, position: int, row: Line) -> list[RowOutcome]:
         """Give a row to the engine; one that cannot be read ends as a reject."""
         if isinstance(row, Unreadable):
-            return loader.refuse_unread(row.row, UNREADABLE, row.reason, tag=(position, None))
-        name = self._row_key(source, position, row) if self._options.mode == "insert" else None
-        return loader.add(row, tag=(position, name), row_key=name)
+            ended = loader.refuse_unread(row.row, UNREADABLE, row.reason, tag=(position, None))
+        else:
+            name = self._row_key(source, position, row) if self._options.mode == "insert" else None
+            ended = loader.add(row, tag=(position, name), row_key=name)
+        self._page.advance(len(ended))
+        return ended
+
+    def _settle(self, loader: Loader) -> dict[int, RowOutcome]:
+        """Give every row so far its outcome; returns those of them by position."""
+        ended = loader.settle()
+        self._page.advance(len(ended))
+        return {o.tag[0]: o for o in ended}
 
     def _of_all_tries(self, row: RowOutcome) -> RowOutcome:
         """Return the outcome as the tries together brought it about."""
@@ -322,7 +341,7 @@ class Load:
         for position, row in source.rows():
             if position in again:
                 done.update((o.tag[0], o) for o in self._add(loader, source, position, row))
-        done.update((o.tag[0], o) for o in loader.settle())
+        done.update(self._settle(loader))
         run.sync_files()
         handled = {p: o for p, o in done.items() if o.handled}
         progress.refused = [r for r in progress.refused or () if r[0] not in handled]
@@ -359,20 +378,22 @@ class Load:
             "rejects_path": self._files.rejects_path,
             "plan_path": self._files.plan_path,
             "outcomes_path": self._files.outcomes_path,
+            "report_html": self._files.report_html,
             **({} if deleted is None else {"mirror_deleted": deleted}),
             **({"ids": list(progress.ids.values())} if self._files.keep_ids else {}),
             "finished_at": timestamps.to_text(timestamps.now()),
         }
 
-    def _judge(self, progress: Progress, summary: dict[str, Any]) -> None:
+    def _judge(self, progress: Progress, summary: dict[str, Any]) -> RejectedRecordsError | None:
+        """Return what the task fails with if more was refused than allowed."""
         count, share = parse_max_rejects(self._files.max_rejects)
         allowed = max(count, int(share * summary["rows"]))
         refused = progress.refusals
         if refused <= allowed:
-            return
+            return None
         codes = ", ".join(f"{n} {code}" for code, n in summary["rejects_by_code"].items())
         where = self._files.rejects_path
-        raise RejectedRecordsError(
+        return RejectedRecordsError(
             f"{refused} of {summary['rows']} rows into {self._module} were refused ({codes}); "
             f"{allowed} allowed. All others were {'checked' if summary['dry_run'] else 'written'}",
             summary=summary,

@@ -62,7 +62,7 @@ class BiginExtractToFileOperator(BiginOperator):
         state store.
     :param asset: Outlet whose event says what was written, and whose state store keeps the
         watermark. In a mapped task name it in ``outlets`` too.
-    :param storage_conn_id: Airflow connection of ``output_path`` and ``state_path``.
+    :param storage_conn_id: Airflow connection of the object store that holds these files.
     :param max_rows_per_file: Records in one part; None: one file.
     :param include_deleted: Also write the deletions, into files named ``deleted``.
     :param lookback_seconds: Overlap with what was read before.
@@ -71,6 +71,8 @@ class BiginExtractToFileOperator(BiginOperator):
         at the moment is no gap, so that a backfill may run several at a time.
     :param cvid: Custom view to read instead of the module (3 credits a page).
     :param pipeline_id: Team Pipeline to read; Pipelines only.
+    :param report_html: Write a page about the run, to look at; also when it fails. In a mapped
+        task put ``{{ task.module }}`` into its name.
     """
 
     template_fields: Sequence[str] = (
@@ -83,6 +85,7 @@ class BiginExtractToFileOperator(BiginOperator):
         "state_path",
         "cvid",
         "pipeline_id",
+        "report_html",
     )
     template_fields_renderers = {"fields": "json"}  # noqa: RUF012 - Airflow's form
 
@@ -107,6 +110,7 @@ class BiginExtractToFileOperator(BiginOperator):
         check_gaps: bool = True,
         cvid: str | None = None,
         pipeline_id: str | None = None,
+        report_html: str | None = None,
         inlets: Any = WATERMARKS,
         **kwargs: Any,
     ) -> None:
@@ -129,6 +133,7 @@ class BiginExtractToFileOperator(BiginOperator):
         self.check_gaps = check_gaps
         self.cvid = cvid
         self.pipeline_id = pipeline_id
+        self.report_html = report_html
         if asset is not None and asset not in self.outlets:
             self.outlets.append(asset)
 
@@ -160,6 +165,7 @@ class BiginExtractToFileOperator(BiginOperator):
             check_gaps=self.check_gaps,
             cvid=self.cvid,
             pipeline_id=self.pipeline_id,
+            report_html=self.report_html,
             last_try=is_last_try(context),
         )
         store = None if self.mode == "full" else self._store(context)

@@ -41,6 +41,7 @@ class BiginLoadOperator(BiginOperator):
     :param plan_path: See ``dry_run``.
     :param outcomes_path: What became of each row, JSON lines.
     :param before_path: What updated or deleted records held before, JSON lines.
+    :param report_html: A page about the load, to look at; also when the task fails.
     :param expected_rows: Rows that the whole input has; for mode ``mirror``.
     :param journal_path: File on a local disk of the worker that remembers, over all runs, which
         rows mode ``insert`` has inserted; default: the load engine's own place there. Rows are
@@ -65,6 +66,7 @@ class BiginLoadOperator(BiginOperator):
         "plan_path",
         "outcomes_path",
         "before_path",
+        "report_html",
         "expected_rows",
         "journal_path",
         "checkpoint_path",
@@ -88,6 +90,7 @@ class BiginLoadOperator(BiginOperator):
         plan_path: str | None = None,
         outcomes_path: str | None = None,
         before_path: str | None = None,
+        report_html: str | None = None,
         expected_rows: int | None = None,
         journal_path: str | None = None,
         checkpoint: bool = True,
@@ -110,6 +113,7 @@ class BiginLoadOperator(BiginOperator):
         self.plan_path = plan_path
         self.outcomes_path = outcomes_path
         self.before_path = before_path
+        self.report_html = report_html
         self.expected_rows = expected_rows
         self.journal_path = journal_path
         self.storage_conn_id = storage_conn_id
@@ -149,6 +153,7 @@ class BiginLoadOperator(BiginOperator):
                 plan_path=self.plan_path,
                 outcomes_path=self.outcomes_path,
                 before_path=self.before_path,
+                report_html=self.report_html,
                 journal_path=self.journal_path,
                 dry_run=self.is_dry_run,
                 keep_ids=self.keep_ids,

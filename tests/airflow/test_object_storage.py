@@ -72,6 +72,7 @@ def test_extract_state_and_load(bigin_default, tasks, lake):
             storage_conn_id="lake",
             state_path="s3://lake/state",
             max_rows_per_file=100,
+            report_html=f"s3://lake/pages/{run}.html",
         ).execute(tasks.context(run))
 
     first = extract("run-1")
@@ -81,6 +82,7 @@ def test_extract_state_and_load(bigin_default, tasks, lake):
     ids = {json.loads(line)["id"] for line in lines.split(b"\n") if line}
     assert ids == {r["id"] for r in bigin_default.store.records("Contacts")}
     assert len(keys(lake, "state/")) == 1
+    assert keys(lake, "pages/") == ["pages/run-1.html"]
     bigin_default.clock.advance(600)
     assert extract("run-2")["rows"] == 0
     loaded = BiginLoadFromFileOperator(
