@@ -40,9 +40,9 @@ _FATAL = (AuthenticationError, ConnectionUnavailableError, CreditsExhaustedError
 def doctor(context: Context, *, with_contract: bool, allow_writes: bool, yes: bool) -> int:
     """Check the key, the connection, the account and every module.
 
-    Reads only. Costs three credits, and three for each module. --contract asks about 110
-    questions instead, one credit each, and names every statement of the documents that does not
-    hold in this account.
+    Reads only. Costs three credits, and three for each module. --contract asks instead what the
+    documents leave open, with at most 120 requests and 100 credits, and names every statement
+    of theirs that does not hold in this account.
     """
     if with_contract:
         from bigin_client.cli import contract  # noqa: PLC0415 - loads 20 modules, rarely needed

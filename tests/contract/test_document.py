@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 from bigin_client.cli import contract as command
+from bigin_client.cli.doctor import doctor
 from bigin_client.contract import STATEMENTS
 from bigin_client.contract.table import replaced
 
@@ -23,7 +24,9 @@ def test_the_table_is_fresh(root):
 
 def test_the_costs_are_those_that_the_command_states(root):
     text = " ".join(_text(root).split())
-    assert f"at most {command.READ_REQUESTS} requests and {command.READ_CREDITS} credits" in text
+    reading = f"at most {command.READ_REQUESTS} requests and {command.READ_CREDITS} credits"
+    assert reading in text
+    assert reading in " ".join(doctor.help.split())
     assert f"at most {command.WRITE_REQUESTS} requests and {command.WRITE_CREDITS} credits" in text
 
 
