@@ -115,12 +115,36 @@ def test_two_connections_through_inheritance(project, simulator):
     assert project.bookmark("dev:tap-bigin--eu-to-target-duckdb--eu", "Contacts")
 
 
-def test_new_columns_are_not_lost_to_a_cached_catalog(project):
-    """Meltano keeps the catalog of an installed tap while its settings are the same.
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_new_field_is_missed_only_by_a_cached_catalog(project, simulator, cached):
+    """Meltano keeps the catalog of a tap that is not editable while its settings are the same.
 
-    A published tap then drops columns that its source got since, without a word. The checkout's
-    meltano.yml therefore says ``use_cached_catalog: false``.
+    Editable means to Meltano that ``pip_url`` begins with ``-e``: the checkout's does not, so its
+    own entry stands for every installed tap. Kept, the field is missed until the catalog is made
+    anew; ``use_cached_catalog: false`` prevents that.
     """
+    plugin = project.plugin("tap-bigin")
+    assert not plugin["pip_url"].startswith("-e")
+    assert plugin["use_cached_catalog"] is False
+    if cached:
+        del plugin["use_cached_catalog"]
+    project.configure("tap-bigin", modules=["Contacts"])
+    project.meltano("run", *PAIR)
+    simulator.store.add_field("Contacts", {"api_name": "Loyalty", "data_type": "text"})
+    changed = simulator.store.records("Contacts")[3]["id"]
+    simulator.store.update("Contacts", changed, {"Loyalty": "gold", "Title": "After"})
+    project.meltano("run", *PAIR)
+    assert project.query(f"select title from contacts where id = '{changed}'") == [("After",)]
+    columns = {row[0] for row in project.query("select column_name from information_schema.columns")}
+    assert ("loyalty" in columns) is not cached
+    if cached:
+        project.meltano("run", "--refresh-catalog", "--full-refresh", *PAIR)
+    sql = f"select loyalty from contacts where id = '{changed}'"
+    assert project.query(sql) == [("gold",)]
+
+
+def test_new_columns_are_not_lost_to_a_cached_catalog(project):
+    """The same of the published tap that the checkout's meltano.yml holds."""
     rows = project.folder / "rows"
     rows.mkdir()
     project.configure("tap-jsonl", stream_name="people", primary_keys=["email"])

@@ -46,7 +46,7 @@ TESTS = {
         "tests/target/test_sdk.py::test_what_the_suites_rows_become"
     ),
     "10: Meltano goes on with an old catalog": (
-        "tests/meltano/test_extract.py::test_new_columns_are_not_lost_to_a_cached_catalog"
+        "tests/meltano/test_extract.py::test_a_new_field_is_missed_only_by_a_cached_catalog"
     ),
 }
 

@@ -40,7 +40,12 @@ def test_a_custom_view_is_read_whole_each_time(tap):
 
 @pytest.mark.parametrize(
     ("module", "parent", "key"),
-    [("Notes", "Parent_Id", "$se_module"), ("Tasks", "Related_To", "$related_module")],
+    [
+        ("Notes", "Parent_Id", "$se_module"),
+        ("Tasks", "Related_To", "$related_module"),
+        ("Events", "Related_To", "$related_module"),
+        ("Calls", "Related_To", "$related_module"),
+    ],
 )
 def test_parents_come_as_module_and_id(tap, module, parent, key):
     """A deal's module is Pipelines, although the service says Deals."""
