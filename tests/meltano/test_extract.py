@@ -135,7 +135,8 @@ def test_a_new_field_is_missed_only_by_a_cached_catalog(project, simulator, cach
     simulator.store.update("Contacts", changed, {"Loyalty": "gold", "Title": "After"})
     project.meltano("run", *PAIR)
     assert project.query(f"select title from contacts where id = '{changed}'") == [("After",)]
-    columns = {row[0] for row in project.query("select column_name from information_schema.columns")}
+    names = project.query("select column_name from information_schema.columns")
+    columns = {name for (name,) in names}
     assert ("loyalty" in columns) is not cached
     if cached:
         project.meltano("run", "--refresh-catalog", "--full-refresh", *PAIR)
