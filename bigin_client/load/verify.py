@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from bigin_client.batches import MAX_RECORDS
 from bigin_client.load.binding import ID
+from bigin_client.paging import PAGE_SIZE
 
 if TYPE_CHECKING:
     from bigin_client.load.loader import Loader
 
 log = logging.getLogger(__name__)
+
+#: Records read back together: many, because batches under way stand before them in the list.
+_TOGETHER: Final = 10_000
 
 
 class Verifier:
@@ -39,7 +42,7 @@ class Verifier:
     def note(self, record_id: str, body: Mapping[str, Any]) -> None:
         """Remember what was written; a later write to the same record adds to it."""
         self._written[record_id] = {**self._written.get(record_id, {}), **body}
-        if len(self._written) >= 10 * MAX_RECORDS:
+        if len(self._written) >= _TOGETHER:
             self.check()
 
     def forget(self, record_id: str, body: Mapping[str, Any]) -> None:
@@ -50,18 +53,17 @@ class Verifier:
             self._written[record_id] = rest
 
     def check(self) -> None:
-        """Read back everything noted so far (1 credit for each 100 records)."""
+        """Read back everything noted so far (1 credit for each 200 records)."""
         written, self._written = self._written, {}
         if not written:
             return
         if self._loader.run.options.dry_run:
-            self.credits_predicted += -(-len(written) // MAX_RECORDS)
+            self.credits_predicted += -(-len(written) // PAGE_SIZE)
             return
         loader, index = self._loader, self._loader.index
         module = loader.module.api_name
-        found = {
-            r[ID]: r for r in loader.run.account.by_ids(module, list(written), sorted(index.fields))
-        }
+        account, fields = loader.run.account, sorted(index.fields)
+        found = {r[ID]: r for r in account.just_written(module, list(written), fields)}
         self.records += len(written)
         for record_id, body in written.items():
             record = found.get(record_id)

@@ -12,6 +12,7 @@ from bigin_client.journal import Journal
 from bigin_client.load import LoadOptions, LoadRun
 from bigin_client.load import loader as loader_of_rows
 from bigin_client.load.mirror import MirrorRefusedError
+from bigin_client.load.verify import Verifier
 
 
 @pytest.fixture
@@ -172,6 +173,35 @@ def test_verify_reports_what_the_account_holds_differently(sim, client, catalogu
     report = client.load("Products", catalogue, match_on=["Product_Name"], verify=True)
     verified = report.to_dict()["streams"]["Products"]["verified"]
     assert verified == {"records": 19, "differences": {"Unit_Price": 19}}
+
+
+@pytest.mark.parametrize(
+    ("sim", "most"),
+    [({}, 6), ({"sort": "ignored, echoed"}, 11), ({"sort": "ignored"}, 11)],
+    indirect=["sim"],
+)
+def test_verify_costs_a_credit_for_200_rows(sim, client, monkeypatch, most):
+    """Also where others write meanwhile. Where lists are not sorted it is read by ids."""
+    rows = [{"product_name": f"V{i}", "unit_price": i} for i in range(1_000)]
+    load = {"match_on": ["Product_Name"], "compare": "always"}
+    client.load("Products", rows, **load)
+    for row in rows:
+        row["unit_price"] += 1
+    plain = client.load("Products", rows, **load)
+    for row in rows:
+        row["unit_price"] += 1
+    check = Verifier.check
+
+    def meddle(self: Any) -> None:
+        for i in range(30):
+            sim.store.insert("Products", {"Product_Name": f"theirs {i}"})
+        check(self)
+
+    monkeypatch.setattr(Verifier, "check", meddle)
+    report = client.load("Products", rows, verify=True, **load)
+    entry = report.to_dict()["streams"]["Products"]
+    assert entry["verified"] == {"records": 1_000, "differences": {}}
+    assert report.credits_used - plain.credits_used <= most
 
 
 def test_verify_expects_nothing_that_this_run_wrote_over_or_deleted(client):
