@@ -272,14 +272,29 @@ class TargetBigin(Target):
             self.listen(file_input)
         except TerminatedError as stop:
             log.warning("Signal %d: settling what was read", stop.signal_number)
-            self.finish()
-            self._leave(stop.signal_number)
-        except Exception:
-            if self.report is None:
-                self.finish()
-            raise
-        if self._signal is not None:  # it came while the last rows were settled
+            self._finish_before_leaving()
+        except Exception as error:
+            if self._signal is None:
+                if self.report is None:
+                    self.finish()
+                raise
+            self._say_failure(error)
+            self._finish_before_leaving()
+        if self._signal is not None:  # it may have come while the last rows were settled
             self._leave(self._signal)
+
+    def _finish_before_leaving(self) -> None:
+        """Settle what can be settled: whatever fails now, the exit code is the signal's."""
+        try:
+            self.finish()
+        except Exception as error:  # noqa: BLE001 - said, and outranked
+            self._say_failure(error)
+
+    @staticmethod
+    def _say_failure(error: Exception) -> None:
+        # The text of any other may hold a record's contents.
+        known = isinstance(error, BiginError)
+        log.error("%s", error if known else f"unexpected {type(error).__name__}")
 
     def _leave(self, signal_number: int) -> NoReturn:
         sys.exit(128 + signal_number)

@@ -102,6 +102,13 @@ def test_state_is_told_while_input_pauses(target, sim, singer):
         process.stderr.close()
 
 
+def wait_for_upsert(sim: Any) -> None:
+    deadline = time.monotonic() + 30
+    while not any(r.operation == "upsert" for r in sim.requests):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_settles_what_was_read_and_tells_its_state(target, sim, singer, number):
     sim.faults.add("slow", match={"operation": "upsert"}, seconds=1)
@@ -109,10 +116,7 @@ def test_a_signal_settles_what_was_read_and_tells_its_state(target, sim, singer,
     for message in singer("contacts", rows_of("Contacts", 30)):
         process.stdin.write(json.dumps(message) + "\n")
     process.stdin.flush()
-    deadline = time.monotonic() + 30
-    while not any(r.operation == "upsert" for r in sim.requests):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for_upsert(sim)
     process.send_signal(number)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 128 + number
@@ -130,16 +134,33 @@ def test_a_signal_after_the_end_of_the_input_ends_the_run_as_such(target, sim, s
     )
     process.stdin.close()
     process.stdin = None
-    deadline = time.monotonic() + 30
-    while not any(r.operation == "upsert" for r in sim.requests):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for_upsert(sim)
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 128 + signal.SIGTERM
     assert json.loads(out.splitlines()[-1]) == {"contacts": 30}
     assert "exit code 143" in err.splitlines()[-1]
     assert loaded(sim) == 30
+
+
+def test_a_signal_while_the_last_rows_fail_ends_the_run_as_such(target, sim, singer):
+    """The signal's exit code stands above the failure's; STATE stops before what is not settled."""
+    sim.faults.add("slow", match={"operation": "upsert"}, seconds=1)
+    sim.faults.add("status", match={"operation": "upsert"}, status=503, after=1, times=None)
+    process = target.start(max_wait=1)
+    process.stdin.writelines(
+        json.dumps(m) + "\n" for m in singer("contacts", rows_of("Contacts", 150))
+    )
+    process.stdin.close()
+    process.stdin = None
+    wait_for_upsert(sim)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert [json.loads(x) for x in out.splitlines()] == [{"contacts": 100}]
+    assert "the service failed" in err
+    assert "exit code 143" in err.splitlines()[-1]
+    assert loaded(sim) == 100
 
 
 def test_kill_and_the_same_command_again(target, sim, singer):
