@@ -164,7 +164,9 @@ class ModuleStream(BiginStream):
             return first, 0
         if first is None:
             return bookmark, lookback
-        reach = (parse(bookmark, self.name) or 0) - (parse(first, "start_date") or 0)
+        reach = (parse(bookmark, self.name) or 0) - (
+            parse(first, "start_date", is_setting=True) or 0
+        )
         return (bookmark, min(lookback, reach)) if reach >= 0 else (first, 0)
 
     @property

@@ -88,7 +88,7 @@ class TapBigin(Tap):
     @property
     def start_date(self) -> str | None:
         """The setting `start_date` in UTC."""
-        seconds = parse(self.config.get("start_date"), "start_date")
+        seconds = parse(self.config.get("start_date"), "start_date", is_setting=True)
         return None if seconds is None else timestamps.from_seconds(seconds)
 
     def module_streams(self) -> Iterator[ModuleStream]:
@@ -322,7 +322,7 @@ class TapBigin(Tap):
         unknown = sorted(self._config.keys() - self.config_jsonschema["properties"].keys())
         if unknown:
             self.logger.warning("No such setting, ignored: %s", ", ".join(unknown))
-        parse(self._config.get("start_date"), "start_date")
+        parse(self._config.get("start_date"), "start_date", is_setting=True)
         return [str(settings.refusal([e])) for e in errors]
 
     def _check_state(self) -> None:

@@ -15,8 +15,13 @@ from bigin_client.reply import Reply
 MAX_SKEW = 60
 
 
-def parse(bookmark: str | None, what: str) -> int | None:
+def parse(bookmark: str | None, what: str, *, is_setting: bool = False) -> int | None:
     """Return a bookmark as seconds since 1970; None stays None.
+
+    Args:
+        bookmark: A date and time; the empty text is none.
+        what: Names it in the message.
+        is_setting: The user wrote it; otherwise it comes from a state.
 
     Raises:
         SettingsError: It is no date and time.
@@ -26,9 +31,10 @@ def parse(bookmark: str | None, what: str) -> int | None:
     try:
         return int(timestamps.parse(str(bookmark)).timestamp())
     except ValueError:
+        form = "The form is 2026-11-24T12:00:00+00:00."
         raise SettingsError(
             f"{what} {str(bookmark)[:40]!r} is not a date and time",
-            hint="The form is 2026-11-24T12:00:00+00:00. Reset the state to read in full.",
+            hint=form if is_setting else f"{form} Reset the state to read in full.",
         ) from None
 
 

@@ -128,7 +128,9 @@ class StreamReport:
         if self.verified is not None:
             notes.append(f"{self.verified[0]} read back, {sum(self.verified[1].values())} differ")
         notes.append("workflows run" if self.run_workflows else "workflows not run")
-        line = f"{self.rows} rows into {self.module} ({self.mode}): {counts or 'nothing to do'}"
+        what = "1 row" if self.rows == 1 else f"{self.rows} rows"
+        where = self.module or "no module"
+        line = f"{what} into {where} ({self.mode}): {counts or 'nothing to do'}"
         return f"{line}; {'; '.join(notes)}"
 
 

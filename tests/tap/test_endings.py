@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("apart")
         ({"api_key": 12345}, 2, "api_key must be of type string"),
         ({"modules": ["Nonsense"]}, 2, "Nonsense"),
         ({"deletes": "sometimes"}, 2, "deletes must be one of"),
-        ({"start_date": "yesterday"}, 2, "start_date"),
+        ({"start_date": "yesterday"}, 2, "T12:00:00+00:00.\n"),
         ({"base_url": "http://127.0.0.1:9", "max_wait": 0}, 4, "127.0.0.1"),
         ({"base_url": "http://example.com"}, 2, "https"),
         ("{not json", 2, "line 1"),
@@ -53,6 +53,7 @@ def test_a_bookmark_that_is_no_date_is_named(tap):
     run = tap(sizes={"Accounts": 1})(config={"modules": ["Accounts"]}, state=state)
     assert run.code == 2
     assert "The bookmark of Accounts 'soon'" in run.err
+    assert "Reset the state" in run.err
 
 
 def test_a_module_without_scope_is_left_out_and_named(tap):

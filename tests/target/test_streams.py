@@ -74,4 +74,5 @@ def test_a_table_at_the_end(target, singer, tmp_path):
     assert lines_[start + 1] == ["contacts", "Contacts", "upsert", "4", "3", "0", "1"]
     assert lines_[start + 2] == ["nowhere", "none", "upsert", "1", "0", "1", "0"]
     assert "credits used" in done.stderr
+    assert "1 row into no module (upsert): 1 skipped" in done.stderr
     assert "\x1b" not in done.stderr

@@ -125,19 +125,23 @@ def test_a_signal_settles_what_was_read_and_tells_its_state(target, sim, singer,
     assert loaded(sim) == 30
 
 
-def test_a_signal_after_the_end_of_the_input_ends_the_run_as_such(target, sim, singer):
-    """All is settled and told all the same."""
+def terminated(target: Any, sim: Any, messages: Any, **settings: Any) -> tuple[str, str]:
+    """Send SIGTERM while the last rows are written; returns both outputs."""
     sim.faults.add("slow", match={"operation": "upsert"}, seconds=1)
-    process = target.start()
-    process.stdin.writelines(
-        json.dumps(m) + "\n" for m in singer("contacts", rows_of("Contacts", 30))
-    )
+    process = target.start(**settings)
+    process.stdin.writelines(json.dumps(m) + "\n" for m in messages)
     process.stdin.close()
     process.stdin = None
     wait_for_upsert(sim)
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 128 + signal.SIGTERM
+    return out, err
+
+
+def test_a_signal_after_the_end_of_the_input_ends_the_run_as_such(target, sim, singer):
+    """All is settled and told all the same."""
+    out, err = terminated(target, sim, singer("contacts", rows_of("Contacts", 30)))
     assert json.loads(out.splitlines()[-1]) == {"contacts": 30}
     assert "exit code 143" in err.splitlines()[-1]
     assert loaded(sim) == 30
@@ -145,18 +149,9 @@ def test_a_signal_after_the_end_of_the_input_ends_the_run_as_such(target, sim, s
 
 def test_a_signal_while_the_last_rows_fail_ends_the_run_as_such(target, sim, singer):
     """The signal's exit code stands above the failure's; STATE stops before what is not settled."""
-    sim.faults.add("slow", match={"operation": "upsert"}, seconds=1)
     sim.faults.add("status", match={"operation": "upsert"}, status=503, after=1, times=None)
-    process = target.start(max_wait=1)
-    process.stdin.writelines(
-        json.dumps(m) + "\n" for m in singer("contacts", rows_of("Contacts", 150))
-    )
-    process.stdin.close()
-    process.stdin = None
-    wait_for_upsert(sim)
-    process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=30)
-    assert process.returncode == 128 + signal.SIGTERM
+    messages = singer("contacts", rows_of("Contacts", 150))
+    out, err = terminated(target, sim, messages, max_wait=1)
     assert [json.loads(x) for x in out.splitlines()] == [{"contacts": 100}]
     assert "the service failed" in err
     assert "exit code 143" in err.splitlines()[-1]
