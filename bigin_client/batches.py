@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias
 
+from bigin_client import timestamps
 from bigin_client.credits import of_write
 from bigin_client.errors import SettingsError
 from bigin_client.reply import Reply, safe_details
@@ -32,7 +33,7 @@ class RowResult:
         code: ``SUCCESS``, or why the row was refused.
         field: API name of the field that was refused.
         details: Sizes, types, names; never values.
-        modified_time: As the service says after the write, in its own offset.
+        modified_time: As the service says after the write, in UTC.
         created_time: Likewise; tells a record that an upsert made from one that was there.
         tries: How often the batch was sent before it was answered.
         answered: False when no result came for the row: it may or may not have been written.
@@ -208,6 +209,6 @@ def _row_result(index: int, raw: object) -> RowResult:
         code=str(raw.get("code") or ("SUCCESS" if ok else "UNKNOWN_ERROR")),
         field=details.get("api_name") if isinstance(details.get("api_name"), str) else None,
         details=shown,
-        modified_time=details.get("Modified_Time") if ok else None,
-        created_time=details.get("Created_Time") if ok else None,
+        modified_time=timestamps.in_utc(details.get("Modified_Time")) if ok else None,
+        created_time=timestamps.in_utc(details.get("Created_Time")) if ok else None,
     )

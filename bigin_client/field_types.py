@@ -95,13 +95,6 @@ def _date(value: object) -> object:
     return match.group() if match else None
 
 
-def _datetime(value: object) -> object:
-    try:
-        return timestamps.normalise(str(value))
-    except ValueError:
-        return None
-
-
 def _lookup(value: object) -> object:
     if isinstance(value, dict):
         known = value.get("id")
@@ -157,7 +150,7 @@ DATE: Final = FieldType(
 DATETIME: Final = FieldType(
     "datetime",
     {"type": ["string", "null"], "format": "date-time"},
-    _datetime,
+    timestamps.in_utc,
     field_writes.date_time,
 )
 LOOKUP: Final = FieldType("lookup", _LOOKUP_SCHEMA, _lookup, field_writes.lookup)

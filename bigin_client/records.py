@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from bigin_client import timestamps
 from bigin_client.credits import VIEW_READ
@@ -296,7 +296,7 @@ class Records:
     # -- account ---------------------------------------------------------------------------
 
     def users(self, kind: str = "AllUsers") -> Iterator[dict[str, Any]]:
-        """Yield users; ``CurrentUser`` is the cheapest check of a connection.
+        """Yield users, with times in UTC; ``CurrentUser`` is the cheapest check of a connection.
 
         Args:
             kind: AllUsers, ActiveUsers, DeactiveUsers, ConfirmedUsers, NotConfirmedUsers,
@@ -318,7 +318,8 @@ class Records:
             if users and users == before:
                 raise PagingError("GET users: the same page came twice")
             before = users
-            yield from users
+            for user in users:
+                yield user | {k: timestamps.in_utc(user[k]) for k in _USER_TIMES if user.get(k)}
             # info has no token keys here ([rec]); a single page may come without info.
             info = body.get("info")
             if not users or not isinstance(info, dict) or not info.get("more_records"):
@@ -333,6 +334,10 @@ class Records:
             msg = "GET org: the reply holds no organisation"
             raise ServiceError(msg, request_id=reply.request_id)
         return cast("dict[str, Any]", found[0])
+
+
+#: A user's times; keys mix cases (bigin-api.md section 2, [rec]).
+_USER_TIMES: Final = ("created_time", "Modified_Time")
 
 
 class _Asked:

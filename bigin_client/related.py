@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import IO, Any, Literal
+from typing import IO, Any, Final, Literal
 
+from bigin_client import field_types, record_form
 from bigin_client.batches import RowResult, pair
 from bigin_client.errors import RequestError, ServiceError, SettingsError
+from bigin_client.metadata import Metadata
 from bigin_client.paging import MAX_FIELDS, PAGE_SIZE, iter_pages
 from bigin_client.transport import Transport
 from bigin_client.types import Record, RecordId
+
+#: Field of an attachment → its type ([crm°]); not asked of the account, which may not list them.
+_ATTACHMENT: Final = {
+    "File_Name": field_types.of("File_Name", "text"),
+    "Size": field_types.of("Size", "bigint"),
+    "Owner": field_types.of("Owner", "ownerlookup"),
+    "Created_Time": field_types.of("Created_Time", "datetime"),
+    "Modified_Time": field_types.of("Modified_Time", "datetime"),
+    "Parent_Id": field_types.of("Parent_Id", "lookup"),
+}
 
 
 class Related:
@@ -20,17 +32,19 @@ class Related:
 
     Args:
         transport: Where to send the requests.
+        metadata: Modules and fields.
     """
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, metadata: Metadata) -> None:
         self._transport = transport
+        self._metadata = metadata
 
     # -- related records -------------------------------------------------------------------
 
     def records(
         self, module: str, record_id: RecordId, related_list: str, fields: Sequence[str]
     ) -> Iterator[Record]:
-        """Yield the related records, with the asked fields and ``id``, as the service sends them.
+        """Yield the related records, with the asked fields and ``id``.
 
         Args:
             module: Module of the parent, for example ``Contacts``.
@@ -38,17 +52,29 @@ class Related:
             related_list: API name, for example ``Products``.
             fields: 1 to 50; the service wants them named, as in lists.
 
+        Yields:
+            Records as `BiginClient.list_records` does, for a list that is named as the module
+            of its records (its fields are one credit more, the first time); else as the service
+            sends them. 1 credit for each 200.
+
         Raises:
-            SettingsError: No field, or too many; nothing was sent.
+            SettingsError: No field, too many, or no such field; nothing was sent.
             PagingError: Records were announced that cannot be reached.
 
-        Source: bigin-api.md 3.8 [rec]. 1 credit for each 200.
+        Source: bigin-api.md 3.8 [rec].
         """
-        if not 0 < len(fields) <= MAX_FIELDS:
-            raise SettingsError(
-                f"Related records take 1 to {MAX_FIELDS} fields, not {len(fields)}",
-                hint="Ask for the others by the records' ids, with get_record.",
-            )
+        _check_number(fields)
+        found = self.raw_records(module, record_id, related_list, fields)
+        if related_list in self._metadata.modules():
+            known = [self._metadata.field(related_list, n) for n in fields if n != "id"]
+            found = map(record_form.reader(known), found)
+        yield from found
+
+    def raw_records(
+        self, module: str, record_id: RecordId, related_list: str, fields: Sequence[str]
+    ) -> Iterator[Record]:
+        """Yield what `records` does, as the service sends it: for who knows the types."""
+        _check_number(fields)
         path = f"{module}/{record_id}/{related_list}"
 
         def fetch(token: str | None) -> dict[str, Any] | None:
@@ -144,15 +170,15 @@ class Related:
 
         Yields:
             ``{"id", "File_Name", "Size", "Owner", "Created_Time", "Modified_Time", "Parent_Id"}``
-            as the service sends them.
+            in the form of `BiginClient.list_records`.
 
         Raises:
             ScopeError: Attachments need a scope of their own beside the module's.
 
         Source: bigin-api.md 3.9; names of the fields [crm°].
         """
-        fields = ["File_Name", "Size", "Owner", "Created_Time", "Modified_Time", "Parent_Id"]
-        return self.records(module, record_id, "Attachments", fields)
+        found = self.raw_records(module, record_id, "Attachments", list(_ATTACHMENT))
+        return map(record_form.reader_of(_ATTACHMENT), found)
 
     def attach(
         self, module: str, record_id: RecordId, file: IO[bytes], file_name: str
@@ -290,3 +316,11 @@ class Related:
             module=module,
         )
         return pair(reply, 1)[0]
+
+
+def _check_number(fields: Sequence[str]) -> None:
+    if not 0 < len(fields) <= MAX_FIELDS:
+        raise SettingsError(
+            f"Related records take 1 to {MAX_FIELDS} fields, not {len(fields)}",
+            hint="Ask for the others by the records' ids, with get_record.",
+        )

@@ -79,6 +79,14 @@ def normalise(value: str) -> str:
     return to_text(parse(value))
 
 
+def in_utc(value: object) -> str | None:
+    """Return the UTC form of what the service sent as a time, None where it is none."""
+    try:
+        return normalise(str(value))
+    except ValueError:
+        return None
+
+
 @functools.lru_cache(maxsize=65_536)
 def _utc_hour(hour: str, offset: str) -> str | None:
     """Return an hour in UTC, None unless the offset is one of whole hours.

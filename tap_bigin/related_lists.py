@@ -311,9 +311,8 @@ class _ListReader:
 
     def _part(self, parent_id: str, group: tuple[str, ...]) -> dict[str, Record]:
         related = self._client.related
-        rows = {
-            str(r["id"]): r for r in related.records(self._parent, parent_id, self._word, group)
-        }
+        found = related.raw_records(self._parent, parent_id, self._word, group)
+        rows = {str(r["id"]): r for r in found}
         with self._lock:
             self.requests += (sent := max(1, -(-len(rows) // PAGE_SIZE)))
             self.credits += sent

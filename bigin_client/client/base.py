@@ -32,7 +32,7 @@ class ClientBase:
         self.records = Records(self.transport, self.metadata)
         self.batches = Batches(self.transport)
         self.queries = Queries(self.transport)
-        self.related = Related(self.transport)
+        self.related = Related(self.transport, self.metadata)
         self.account = Account(self.transport, self.metadata)
         self.bulk = Bulk(self.transport)
 
@@ -85,7 +85,7 @@ class ClientBase:
 
         Returns:
             ``[{"id": …, "full_name": …, "email": …, "role": {"name", "id"}, "status": "active",
-            "time_zone": "Africa/Nairobi", …}]`` as the service sends them.
+            "time_zone": "Africa/Nairobi", …}]`` as the service sends them, but for times in UTC.
 
         Source: bigin-api.md section 2 [rec]; the types [bigin-doc].
         """

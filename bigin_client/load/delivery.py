@@ -293,7 +293,7 @@ class Delivery:
             item,
             record_id,
             is_new=outcome is Outcome.CREATED,
-            modified=_in_utc(result.modified_time),
+            modified=result.modified_time,
         )
         if item.row.key and self._loader.inserts:
             self._to_note[item.row.key] = record_id
@@ -484,10 +484,3 @@ class Delivery:
             verifier.forget(record_id, {})
         elif verifier is not None:
             verifier.note(record_id, item.body)
-
-
-def _in_utc(moment: str | None) -> str | None:
-    try:
-        return None if moment is None else timestamps.to_text(timestamps.parse(moment))
-    except ValueError:
-        return None

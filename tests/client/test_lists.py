@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 from decimal import Decimal
 
 import pytest
@@ -234,6 +235,31 @@ def test_times_in_utc_whatever_the_organisations_zone(simulate, connect, same):
         assert truth[record["id"]]["Created_Time"].endswith("+05:45")
         assert record["Created_Time"].endswith("+00:00")
         assert record["Created_Time"] == same(truth[record["id"]]["Created_Time"])
+
+
+def test_times_in_utc_wherever_they_come(simulate, connect):
+    """Related records, attachments, users and the results of writes, like records themselves."""
+    sim = simulate(time_zone="Asia/Kathmandu", sizes={"Accounts": 1, "Contacts": 1})
+    client = connect(sim)
+    (result,) = client.insert_records("Accounts", [{"Account_Name": "New"}])
+    account = result.id
+    related = client.related
+    related.attach("Accounts", account, io.BytesIO(b"x"), "x.txt")
+    related.add_note("Accounts", account, "Content")
+    person = {"Last_Name": "N", "Account_Name": {"id": account}}
+    (added,) = client.insert_records("Contacts", [person])
+    names = ["Created_Time", "Modified_Time", "Record_Creation_Source_ID__s"]
+    (contact,) = related.records("Accounts", account, "Contacts", names)
+    (read,) = client.list_records("Contacts", names, ids=[added.id])
+    assert contact == read
+    (attachment,) = related.attachments("Accounts", account)
+    (note,) = related.records("Accounts", account, "Notes", ["Created_Time"])
+    me, *_ = client.users()
+    times = [result.created_time, result.modified_time, added.modified_time]
+    times += [r["Created_Time"] for r in (contact, attachment, note)]
+    times += [attachment["Modified_Time"], me["created_time"], me["Modified_Time"]]
+    assert [t[19:] for t in times] == ["+00:00"] * len(times)
+    assert added.modified_time == contact["Modified_Time"]
 
 
 def test_decimals_are_exact(sim, client):
