@@ -136,6 +136,14 @@ def get_provider_info() -> dict[str, Any]:
         "sensors": _modules("sensors", "changes", "connection", "record"),
         "triggers": _modules("triggers", "changes", "connection", "record"),
         "extra-links": [f"{_PACKAGE}.links.BiginModuleLink"],
+        "asset-uris": [
+            {
+                "schemes": ["bigin"],
+                "handler": f"{_PACKAGE}.assets.sanitize_uri",
+                "factory": f"{_PACKAGE}.assets.create_asset",
+                "to_openlineage_converter": f"{_PACKAGE}.assets.convert_asset_to_openlineage",
+            }
+        ],
         "config": {
             "bigin": {
                 "description": "Defaults of all Bigin connections; a connection's own extra "

@@ -39,6 +39,8 @@ class Exchanges:
         self.settings = settings
         self.credits = CreditMeter(settings.max_credits, settings.min_credits_left)
         self.requests_sent = 0
+        #: Replies 429.
+        self.requests_limited = 0
         #: How far the server's clock is ahead of ours; None until a reply told.
         self._clock_offset: timedelta | None = None
         self.connection_id: str | None = settings.connection_id
@@ -146,6 +148,8 @@ class Exchanges:
         self._reached = True
         self._note_clock(reply)
         if reply.status == 429:  # noqa: PLR2004 - HTTP
+            with self._lock:
+                self.requests_limited += 1
             self._pacer.slow_down(reply.retry_after or 0.0)
         return reply, None
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow.providers.common.compat.sdk import BaseHook, Connection
 
@@ -60,6 +60,7 @@ class BiginHook(BaseHook):
         self.request_timeout = request_timeout
         self._client: BiginClient | None = None
         self._cancelled = False
+        self._noted: set[tuple[str, str]] = set()
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
@@ -130,6 +131,44 @@ class BiginHook(BaseHook):
         except Exception as error:  # noqa: BLE001 - the form must get an answer; its text may quote the key
             return False, f"Unexpected {type(error).__name__}; see the log of the API server"
 
+    # -- what Airflow is told ----------------------------------------------------------------
+
+    def count_requests(self, module: str | None) -> None:
+        """Add what was sent to Airflow's metrics; once, at the end of a task."""
+        from airflow_provider_bigin import metrics
+
+        if self._client is not None:
+            sent = self._client.transport
+            name = None if module is None else self._api_name(module)
+            metrics.count(name, requests=sent.requests_sent, rate_limited=sent.requests_limited)
+
+    def note_read(self, module: str) -> None:
+        """Tell Airflow's lineage that a module was read."""
+        self._note("add_input_asset", module)
+
+    def note_written(self, module: str) -> None:
+        """Tell Airflow's lineage that a module was written."""
+        self._note("add_output_asset", module)
+
+    def _note(self, how: str, module: str) -> None:
+        from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
+
+        from airflow_provider_bigin.assets import SCHEME
+
+        name = self._api_name(module)
+        if (how, name) not in self._noted:
+            self._noted.add((how, name))
+            account = {"org": self.connection_id or self.bigin_conn_id, "module": name}
+            note = getattr(get_hook_lineage_collector(), how)  # type: ignore[no-untyped-call]
+            note(context=self, scheme=SCHEME, asset_kwargs=account)
+
+    def _api_name(self, module: str) -> str:
+        """Return a module's API name if it is known by now; nothing is sent for it."""
+        with suppress(NotFoundError):
+            if self._client is not None and self._client.metadata.has_modules:
+                return self._client.metadata.module(module).api_name
+        return module
+
     # -- reads -----------------------------------------------------------------------------
 
     def module_url(self, module: str) -> str | None:
@@ -186,7 +225,9 @@ class BiginHook(BaseHook):
         self, module: str, record_id: RecordId, fields: Sequence[str] | None = None
     ) -> Record | None:
         """Return one record, None when it does not exist (any more)."""
-        return self.get_conn().get_record(module, record_id, fields)
+        record = self.get_conn().get_record(module, record_id, fields)
+        self.note_read(module)
+        return record
 
     def iter_records(
         self,
@@ -215,6 +256,7 @@ class BiginHook(BaseHook):
             module, asked, since=since, deleted_since=since, deletes=include_deleted, cvid=cvid
         )
         for page in pages:
+            self.note_read(module)
             for record in page.records:
                 if _within(record.get("Modified_Time"), first, last):
                     if hidden:
@@ -239,6 +281,7 @@ class BiginHook(BaseHook):
             module, criteria=criteria, email=email, phone=phone, word=word
         )
         for number, record in enumerate(found):
+            self.note_read(module)
             if limit is not None and number >= limit:
                 return
             yield record
@@ -260,18 +303,20 @@ class BiginHook(BaseHook):
         the load operators, which check, compare and settle.
         """
         client = self.get_conn()
+        if mode not in get_args(WriteMode):
+            raise SettingsError("mode must be insert, update or upsert")
+        self.note_written(module)
         if mode == "insert":
             return client.insert_records(module, records, run_workflows=run_workflows)
         if mode == "update":
             return client.update_records(module, records, run_workflows=run_workflows)
-        if mode == "upsert":
-            return client.upsert_records(module, records, match_on, run_workflows=run_workflows)
-        raise SettingsError("mode must be insert, update or upsert")
+        return client.upsert_records(module, records, match_on, run_workflows=run_workflows)
 
     def delete(
         self, module: str, ids: Iterable[RecordId], *, run_workflows: bool = True
     ) -> Iterator[RowResult]:
         """Delete records by id; deleting Accounts takes their Contacts along."""
+        self.note_written(module)
         return self.get_conn().delete_records(module, ids, run_workflows=run_workflows)
 
     # -- connections of the Maton account ----------------------------------------------------

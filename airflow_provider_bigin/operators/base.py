@@ -67,6 +67,7 @@ class BiginOperator(BaseOperator):
             raise failure from error.__cause__
         finally:
             self._push_link(context)
+            self.hook.count_requests(getattr(self, "module", None))
             self.hook.close()
 
     def _push_link(self, context: Context) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.providers.common.compat.sdk import Asset, Context
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 
+from airflow_provider_bigin import metrics
 from airflow_provider_bigin.operators.base import (
     BiginOperator,
     is_last_try,
@@ -212,6 +213,8 @@ class BiginExtractToFileOperator(BiginOperator):
 
     def _announce(self, context: Context, summary: dict[str, Any]) -> None:
         """Push the watermark, and tell the consumers of the outlets what was written."""
+        metrics.count(summary["module"], rows_read=summary["rows"])
+        self.hook.note_read(summary["module"])
         if summary["watermark"] is not None:
             context["ti"].xcom_push(key="watermark", value=summary["watermark"])
         told = {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import Context
 
+from airflow_provider_bigin import metrics
 from airflow_provider_bigin.operators.base import BiginOperator, map_index_of, run_id_of
 
 if TYPE_CHECKING:
@@ -181,6 +182,9 @@ class BiginLoadOperator(BiginOperator):
             counts or "nothing to do",
             "run" if summary["run_workflows"] else "not run",
         )
+        metrics.count(summary["module"], rows_rejected=sum(summary["rejects_by_code"].values()))
+        if not summary["dry_run"]:
+            self.hook.note_written(summary["module"])
         if self.keep_ids:
             context["ti"].xcom_push(key="ids", value=summary["ids"])
         context["ti"].xcom_push(key="return_value", value=summary)
