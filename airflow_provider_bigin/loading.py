@@ -27,10 +27,9 @@ from bigin_client.errors import BiginError, RejectedRecordsError, SettingsError
 from bigin_client.files.reading import Line, Unreadable
 from bigin_client.journal import digest
 from bigin_client.load import Loader, LoadOptions, LoadRun, Outcome, RowOutcome, RunOptions
-from bigin_client.load.binding import Binding
 from bigin_client.load.inserting import ALREADY_INSERTED
 from bigin_client.load.options import parse_max_rejects
-from bigin_client.load.rows import Row, Shaper, row_key_of
+from bigin_client.load.rows import row_key_of
 
 log = logging.getLogger(__name__)
 
@@ -200,39 +199,35 @@ class Load:
                     self._module,
                     store=self._store,
                     key=f"{self._key}/journal",
-                    bodies=lambda keys: self._bodies(source, progress.position, keys),
+                    bodies=lambda keys: self._bodies(
+                        source, progress.position, keys, run.loaders[self._stream]
+                    ),
                     sealing=self._options.mode == "insert" and source.fingerprint is None,
                     path=files.journal_path,
                     max_wait=self._client.settings.max_wait,
                 )
                 stack.callback(self._journal.close)
-            yield stack.enter_context(LoadRun(self._client, options, journal=self._journal))
+            run = stack.enter_context(LoadRun(self._client, options, journal=self._journal))
+            yield run
 
     def _bodies(
-        self, source: RowSource, position: int, keys: set[bytes]
+        self, source: RowSource, position: int, keys: set[bytes], loader: Loader
     ) -> dict[bytes, dict[str, Any]]:
         """Find out again what the rows would send that a killed try had in flight."""
         if self._options.mode != "insert":
             # They are found by their match key; what they hold does not matter.
             return {k: {} for k in keys}
-        fields = self._client.metadata.fields(self._module)
-        binding = Binding(self._module, fields, self._options.fields)
-        shaper: Shaper | None = None
-        found: dict[bytes, dict[str, Any]] = {}
-        for number, source_row in source.rows(skip=position):
-            if isinstance(source_row, Unreadable):
+        rows: dict[bytes, Mapping[str, Any]] = {}
+        for number, row in source.rows(skip=position):
+            if isinstance(row, Unreadable):
                 continue
-            name = self._row_key(source, number, source_row)
-            if name is None or (key := digest(name)) not in keys:
-                continue
-            if binding.extend(source_row) or shaper is None:
-                shaper = Shaper(binding, fields, self._options, None)
-            row = Row(number, source_row, row_key=name)
-            shaper.shape(row)
-            found[key] = shaper.create_body(row)
-            if len(found) == len(keys):
-                break
-        return found
+            name = self._row_key(source, number, row)
+            if name is not None and (key := digest(name)) in keys:
+                rows.setdefault(key, row)
+                if len(rows) == len(keys):
+                    break
+        bodies = loader.insert_bodies(list(rows.values()))
+        return {k: b for k, b in zip(rows, bodies, strict=True) if b is not None}
 
     def _row_key(self, source: RowSource, position: int, row: Mapping[str, Any]) -> str | None:
         return row_key_of(row, self._options.row_key) or source.row_key(position)

@@ -26,7 +26,8 @@ log = logging.getLogger(__name__)
 #: Row key's digest → what an insert of that row sends.
 Bodies = Callable[[set[bytes]], Mapping[bytes, dict[str, Any]]]
 
-_Open = tuple[str, str | None, str | None, str | None]
+#: State, record id, local time, server time; the stream, where it is not the load's own.
+_Open = tuple[str, str | None, str | None, str | None, str | None]
 
 _INTENT: Final = "intent"
 _CREATED: Final = "created"
@@ -78,29 +79,43 @@ class MirroredJournal(Journal):
         self._key = key
         self._bodies = bodies
         self._sealing = sealing
-        self._mirror: _Mirror | None = None
+        self._book: _Book | None = None
+        self._mirrors: dict[tuple[str, str], _Mirror] = {}
+        self._restored: set[bytes] = set()
 
     @override
     def of(self, module: str, stream: str) -> StreamJournal:
-        if self._mirror is None:
-            scope = (self._connection, module, stream)
-            self._mirror = _Mirror(self._db, scope, self._store, self._key)
-            self._mirror.restore(self._bodies)
-        return self._mirror
+        scope = (self._connection, module, stream)
+        if self._book is None:
+            self._book = _Book(self._store, self._key)
+            mirror = self._mirrors[(module, stream)] = _Mirror(
+                self._book, self._db, scope, branch=None
+            )
+            self._restored = mirror.restore(self._bodies)
+        elif (module, stream) not in self._mirrors:
+            # Records that the rows' lookups need. They are found by their match key.
+            mirror = self._mirrors[(module, stream)] = _Mirror(
+                self._book, self._db, scope, branch=stream
+            )
+            mirror.restore(lambda keys: {k: {} for k in keys})
+        return self._mirrors[(module, stream)]
 
     def stretch_is_saved(self) -> None:
         """All rows so far have their outcome, and the checkpoint, if it can, has passed them."""
-        if self._mirror is not None:
-            self._mirror.seal() if self._sealing else self._mirror.clear()
+        if self._book is not None:
+            self._book.seal() if self._sealing else self._book.clear()
 
     def load_is_done(self) -> None:
         """No later try will come."""
-        if self._mirror is not None:
-            self._mirror.clear()
+        if self._book is not None:
+            self._book.clear()
 
     def was_inserted_before(self, row_key: str) -> bool:
         """Whether an earlier try of this task inserted a row; true once per row."""
-        return self._mirror is not None and self._mirror.take_restored(row_key)
+        key = digest(row_key)
+        found = key in self._restored
+        self._restored.discard(key)
+        return found
 
     @override
     def close(self) -> None:
@@ -109,40 +124,35 @@ class MirroredJournal(Journal):
             self._folder.cleanup()
 
 
-class _Mirror(StreamJournal):
-    """One stream's journal; each change of an open entry goes to the store first."""
+class _Book:
+    """What the store holds of a load's open rows: its own, and those that lookups insert."""
 
-    def __init__(self, db: Any, scope: tuple[str, str, str], store: Store, key: str) -> None:
-        super().__init__(db, scope)
+    def __init__(self, store: Store, key: str) -> None:
         self._store = store
         self._key = key
-        #: Row key's digest, in hex → state, record id, local time, server time.
+        #: Row key's digest, in hex → what is known of it.
         self._open: dict[str, _Open] = {}
-        self._restored: set[str] = set()
         self._sealed = 0
+        self._is_stored = False
+        #: As an earlier try left it.
+        self.left: dict[str, _Open] = {}
+        for part in self._parts():
+            self.left.update({k: _entry_of(v) for k, v in part.get("rows", {}).items()})
+        self._open = {k: v for k, v in self.left.items() if v[0] != _CREATED}
 
-    def restore(self, bodies: Bodies) -> None:
-        """Take over what an earlier try left, wherever it ran."""
-        left: dict[str, _Open] = {}
-        for value in self._parts():
-            left.update({k: tuple(v) for k, v in value.get("rows", {}).items()})
-        self._restored = set(left)
-        known = self.find(bytes.fromhex(k) for k in left)
-        missing = {bytes.fromhex(k): v for k, v in left.items() if bytes.fromhex(k) not in known}
-        super().created((k, v[1]) for k, v in missing.items() if v[0] == _CREATED)
-        unclear = {k: v for k, v in missing.items() if v[0] != _CREATED}
-        contents = bodies(set(unclear)) if unclear else {}
-        for server_time, keys in _by_time(unclear).items():
-            super().intend(((k, contents.get(k, {})) for k in keys), server_time)
-        super().unknown(k for k, v in unclear.items() if v[0] == _UNKNOWN or k not in contents)
-        self._open = {k: v for k, v in left.items() if v[0] != _CREATED}
+    def find(self, row_key: bytes) -> _Open | None:
+        """Return what is known of an open row."""
+        return self._open.get(row_key.hex())
 
-    def take_restored(self, row_key: str) -> bool:
-        """Whether a row is among those that were restored; it is taken out."""
-        name = digest(row_key).hex()
-        found = name in self._restored
-        self._restored.discard(name)
-        return found
+    def put(self, entries: Mapping[bytes, _Open]) -> None:
+        """Write rows down."""
+        self._open.update({k.hex(): v for k, v in entries.items()})
+        self._save()
+
+    def drop(self, keys: Iterable[bytes]) -> None:
+        """Forget rows."""
+        if [self._open.pop(k.hex(), None) for k in keys if k.hex() in self._open]:
+            self._save()
 
     def seal(self) -> None:
         """Write the open rows down for good, and begin a new part."""
@@ -150,23 +160,57 @@ class _Mirror(StreamJournal):
             self._save(f"{self._key}/{self._sealed}")
             self._sealed += 1
             self._open = {}
-            self._store.delete(self._key)
+            self._delete()
 
     def clear(self) -> None:
-        """Forget the mirror; the file keeps what later runs must know."""
+        """Forget everything; the file keeps what later runs must know."""
         # From the end: what is left of it after a crash is still read from the beginning.
         for number in reversed(range(self._sealed)):
             self._store.delete(f"{self._key}/{number}")
         self._sealed = 0
-        if self._open or self._restored:
-            self._store.delete(self._key)
         self._open = {}
+        self._delete()
 
     def _parts(self) -> Iterator[dict[str, Any]]:
         while (part := self._store.get(f"{self._key}/{self._sealed}")) is not None:
             self._sealed += 1
             yield part
-        yield self._store.get(self._key) or {}
+        last = self._store.get(self._key) or {}
+        self._is_stored = bool(last)
+        yield last
+
+    def _delete(self) -> None:
+        if self._is_stored:
+            self._is_stored = False
+            self._store.delete(self._key)
+
+    def _save(self, key: str | None = None) -> None:
+        self._is_stored |= key is None
+        self._store.set(key or self._key, {"rows": {k: list(v) for k, v in self._open.items()}})
+
+
+class _Mirror(StreamJournal):
+    """One stream's journal; each change of an open entry goes to the book first."""
+
+    def __init__(
+        self, book: _Book, db: Any, scope: tuple[str, str, str], *, branch: str | None
+    ) -> None:
+        super().__init__(db, scope)
+        self._book = book
+        self._branch = branch
+
+    def restore(self, bodies: Bodies) -> set[bytes]:
+        """Take over what an earlier try left, wherever it ran; returns the rows' keys."""
+        left = {bytes.fromhex(k): v for k, v in self._book.left.items() if v[4] == self._branch}
+        known = self.find(left)
+        missing = {k: v for k, v in left.items() if k not in known}
+        super().created((k, v[1]) for k, v in missing.items() if v[0] == _CREATED)
+        unclear = {k: v for k, v in missing.items() if v[0] != _CREATED}
+        contents = bodies(set(unclear)) if unclear else {}
+        for server_time, keys in _by_time(unclear).items():
+            super().intend(((k, contents.get(k, {})) for k in keys), server_time)
+        super().unknown(k for k, v in unclear.items() if v[0] == _UNKNOWN or k not in contents)
+        return set(left)
 
     @override
     def intend(
@@ -175,42 +219,42 @@ class _Mirror(StreamJournal):
         listed = list(rows)
         sent_at = timestamps.now().isoformat()
         server = timestamps.to_text(server_time) if server_time else None
-        for row_key, _body in listed:
-            self._open[row_key.hex()] = (_INTENT, None, sent_at, server)
-        self._save()
+        entry = (_INTENT, None, sent_at, server, self._branch)
+        self._book.put(dict.fromkeys((k for k, _body in listed), entry))
         super().intend(listed, server_time)
 
     @override
     def created(self, rows: Iterable[tuple[bytes, str | None]]) -> None:
         listed = list(rows)
         super().created(listed)
-        for row_key, record_id in listed:
-            self._open[row_key.hex()] = (_CREATED, record_id, None, None)
-        self._save()
+        self._book.put({k: (_CREATED, record, None, None, self._branch) for k, record in listed})
 
     @override
     def unknown(self, row_keys: Iterable[bytes]) -> None:
         listed = list(row_keys)
         super().unknown(listed)
-        for row_key in listed:
-            _, record_id, sent_at, server = self._open.get(row_key.hex(), (None,) * 4)
-            self._open[row_key.hex()] = (_UNKNOWN, record_id, sent_at, server)
-        self._save()
+        found = {}
+        for key in listed:
+            _, record_id, sent_at, server, _ = self._book.find(key) or (None,) * 5
+            found[key] = (_UNKNOWN, record_id, sent_at, server, self._branch)
+        self._book.put(found)
 
     @override
     def forget(self, row_keys: Iterable[bytes]) -> None:
         listed = list(row_keys)
         super().forget(listed)
-        if [self._open.pop(k.hex(), None) for k in listed if k.hex() in self._open]:
-            self._save()
+        self._book.drop(listed)
 
-    def _save(self, key: str | None = None) -> None:
-        self._store.set(key or self._key, {"rows": {k: list(v) for k, v in self._open.items()}})
+
+def _entry_of(value: Iterable[Any]) -> _Open:
+    """Return an entry as read; checkpoints of before have no stream in it."""
+    state, record_id, sent_at, server, stream = (*value, None, None)[:5]
+    return (state, record_id, sent_at, server, stream)
 
 
 def _by_time(entries: Mapping[bytes, _Open]) -> dict[datetime | None, list[bytes]]:
     """Group rows by the server's time at which they were sent."""
     grouped: dict[datetime | None, list[bytes]] = {}
-    for row_key, (_state, _record_id, _sent_at, server) in entries.items():
+    for row_key, (_state, _record_id, _sent_at, server, _stream) in entries.items():
         grouped.setdefault(timestamps.parse(server) if server else None, []).append(row_key)
     return grouped

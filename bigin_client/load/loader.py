@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -175,6 +175,21 @@ class Loader:
                 self._guarded(self._load_chunk)
                 self._clean_up()
         return self._take()
+
+    def insert_bodies(self, sources: Sequence[Mapping[str, Any]]) -> list[dict[str, Any] | None]:
+        """Return what rows of insert mode send, None where that cannot be said; writes nothing.
+
+        For rows that an earlier run sent, where what they sent was not kept.
+        """
+        self._binding.extend(dict.fromkeys(c for source in sources for c in source))
+        shaper = Shaper(self._binding, self._fields, self.options, None, self._lookups)
+        rows = [Row(number, source) for number, source in enumerate(sources)]
+        refused = {row.number for row in rows if shaper.convert(row)}
+        waiting = [r for r in rows if r.natural_keys and r.number not in refused]
+        refused |= {
+            row.number for row, _ in self._lookups.resolve(waiting, final=True, may_create=False)
+        }
+        return [None if r.number in refused else shaper.create_body(r) for r in rows]
 
     def refuse_unread(
         self, source: Mapping[str, Any], code: str, reason: str, tag: object = None

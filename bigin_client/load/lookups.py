@@ -203,13 +203,16 @@ class Lookups:
         found = [e for e in _parts(field, value, "email") if isinstance(e, str) and "@" in e]
         return found or None
 
-    def resolve(self, rows: Sequence[Row], *, final: bool) -> list[tuple[Row, Refusal]]:
+    def resolve(
+        self, rows: Sequence[Row], *, final: bool, may_create: bool = True
+    ) -> list[tuple[Row, Refusal]]:
         """Put ids into the rows' bodies; returns the rows that are refused for want of one.
 
         Args:
             rows: Rows with `Row.natural_keys`.
             final: No parents will come any more. Otherwise rows whose parent may still come
                 keep their `natural_keys`.
+            may_create: Make the parents that are missing, where the options say so.
         """
         refused: dict[int, tuple[Row, Refusal]] = {}
         for name in dict.fromkeys(n for r in rows for n in r.natural_keys):
@@ -217,7 +220,7 @@ class Lookups:
             parents = self._parents.get(name)
             field = self._loader.find_field(name)
             if parents is not None:
-                outcomes = self._records(name, parents, waiting, final=final)
+                outcomes = self._records(name, parents, waiting, final=final, may_create=may_create)
             elif field is not None and field.data_type in _USERS:
                 outcomes = self._users(name, waiting)
             elif name == _TEAM_PIPELINE[1]:
@@ -287,14 +290,15 @@ class Lookups:
             row.body[name] = values[0]
 
     def _records(
-        self, name: str, parents: Parents, rows: Sequence[Row], *, final: bool
+        self, name: str, parents: Parents, rows: Sequence[Row], *, final: bool, may_create: bool
     ) -> list[tuple[Row, Refusal]]:
         # Parents that came before these rows are to be found by them.
         self._run.settle_module(parents.module, self._loader)
         found = parents.find(r.natural_keys[name] for r in rows)
         missing = [r for r in rows if not found.get(parents.digest(r.natural_keys[name]) or b"")]
         waits = not final and self._run.loads(parents.module, self._loader)
-        if missing and not waits and self._on_missing(name) == "create":
+        creates = may_create and self._on_missing(name) == "create"
+        if missing and not waits and creates:
             self._create(parents, missing, name)
             found = parents.find(r.natural_keys[name] for r in rows)
         refused = []

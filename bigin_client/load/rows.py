@@ -127,7 +127,7 @@ class Shaper:
         if binding.id_column is not None:
             value = row.source.get(binding.id_column)
             row.record_id = None if is_blank(value) else str(value).strip()
-        refusal = self._convert(row)
+        refusal = self.convert(row)
         if row.is_deletion or self._options.mode == "delete":
             # A row that only names a record needs no valid values, and no parents.
             refusal = None
@@ -136,7 +136,7 @@ class Shaper:
         key_refusal = None if self._key_waits(row) else self.find_key(row)
         return key_refusal or refusal
 
-    def _convert(self, row: Row) -> Refusal | None:
+    def convert(self, row: Row) -> Refusal | None:
         """Convert all values; the first refusal is returned, the others are tried all the same."""
         refusal: Refusal | None = None
         source = row.source

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections import Counter
 from contextlib import contextmanager
 
 import pytest
@@ -14,6 +15,7 @@ from airflow_provider_bigin.operators.extract import BiginExtractToFileOperator
 from airflow_provider_bigin.operators.load import BiginLoadFromFileOperator
 from bigin_client.batches import Batches
 from bigin_client.errors import RejectedRecordsError, ServiceError, SettingsError
+from bigin_client.journal import StreamJournal
 from bigin_client.transport import Transport
 from tests.airflow.conftest import json_lines
 
@@ -245,6 +247,61 @@ def test_an_insert_killed_on_one_worker_goes_on_on_another(
     assert len(emails(bigin_default)) == len(set(emails(bigin_default))) == 280
     assert summary["outcomes"]["created"] == summary["rows"] == 280
     assert not tasks.task_state
+
+
+@pytest.mark.parametrize("on_missing", ["create", "reject"])
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_an_insert_with_lookups_killed_on_one_worker_goes_on_on_another(
+    load, bigin_default, tasks, other_worker, number, on_missing
+):
+    """Rows name their companies, and one another's as a whole but for these."""
+    firms = [f"Firm {i}" for i in range(3)]
+    if on_missing == "reject":
+        for name in firms:
+            bigin_default.store.insert("Accounts", {"Account_Name": name})
+    rows = [{"Last_Name": "Same", "Account_Name": firms[i % 3]} for i in range(250)]
+    operator = load(
+        rows,
+        mode="insert",
+        match_on=None,
+        lookups={"Account_Name": {"match_on": "Account_Name", "on_missing": on_missing}},
+        options={"settle_seconds": 0},
+    )
+    with killed(after_write=number):
+        operator.execute(tasks.context())
+    other_worker()
+    summary = operator.execute(tasks.context())
+    made = [r for r in bigin_default.store.records("Contacts") if r["Last_Name"] == "Same"]
+    assert summary["outcomes"]["created"] == summary["rows"] == len(made) == 250
+    found = Counter(r["Account_Name"]["name"] for r in made)
+    assert found == {"Firm 0": 84, "Firm 1": 83, "Firm 2": 83}
+    accounts = [r["Account_Name"] for r in bigin_default.store.records("Accounts")]
+    assert sum(n in firms for n in accounts) == 3
+
+
+def test_records_that_lookups_insert_are_no_leftovers_of_the_load(
+    load, bigin_default, tasks, monkeypatch
+):
+    """They are written while rows are under way, whose intents stay in the journal."""
+    rows = [{"Last_Name": f"Person {i}", "Phone": f"+1 {i}"} for i in range(1_100)]
+    for row in rows[1_000:]:
+        row["Account_Name"] = "New Firm"
+    waited, forgotten = [], []
+    monkeypatch.setattr(Transport, "pause", lambda _self, seconds: waited.append(seconds))
+    forget = StreamJournal.forget
+
+    def note(self, keys):
+        listed = list(keys)
+        forgotten.append({e.row_key for e in self.open_intents()} & set(listed))
+        forget(self, listed)
+
+    monkeypatch.setattr(StreamJournal, "forget", note)
+    lookups = {"Account_Name": {"match_on": "Account_Name", "on_missing": "create"}}
+    bigin_default.faults.add("slow", match={"method": "POST"}, times=8, seconds=0.5)
+    summary = load(rows, match_on="Phone", lookups=lookups).execute(tasks.context())
+    assert summary["outcomes"]["created"] == 1_100
+    assert sum(waited) < 1
+    assert sum(len(f) for f in forgotten) == 1_100 + 1
 
 
 def test_what_cannot_be_told_is_never_sent_again(
