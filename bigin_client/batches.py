@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias
 
@@ -166,14 +166,6 @@ def _check_numbers(rows: Sequence[Record]) -> None:
         for name, value in row.items():
             if isinstance(value, (float, Decimal)) and not math.isfinite(value):
                 raise SettingsError(f"Row {position} of the batch: {name} is not a finite number")
-
-
-def chunks(
-    rows: Sequence[Record], size: int = MAX_RECORDS
-) -> Iterator[tuple[int, Sequence[Record]]]:
-    """Yield ``(start, rows)`` of each batch."""
-    for start in range(0, len(rows), size):
-        yield start, rows[start : start + size]
 
 
 def pair(reply: Reply, count: int, expected_ids: Sequence[Any] | None = None) -> list[RowResult]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeAlias
 
-from bigin_client.errors import PagingError
+from bigin_client.errors import PagingError, ServiceError
+from bigin_client.reply import Reply
 from bigin_client.types import Record
 
 FetchPage: TypeAlias = Callable[[str | None], "dict[str, Any] | None"]
@@ -36,6 +37,19 @@ def read_body(body: dict[str, Any], what: str = "list") -> tuple[list[Record], d
         msg = f"The {what} reply has no data[] of records with ids and info.more_records"
         raise PagingError(msg)
     return data, info
+
+
+def read_count(reply: Reply, label: str) -> int:
+    """Return the number in a reply to a count; it comes as a number or a text (3.7, [code]).
+
+    Raises:
+        ServiceError: There is none.
+    """
+    try:
+        return int(str(reply.object()["count"]))
+    except (KeyError, ValueError):
+        msg = f"{label}: the reply holds no count"
+        raise ServiceError(msg, request_id=reply.request_id) from None
 
 
 def next_token(info: dict[str, Any], used: str | None) -> str | None:

@@ -13,11 +13,18 @@ from bigin_client.criteria import Criteria
 from bigin_client.errors import PagingError, ServiceError, SettingsError
 from bigin_client.list_query import MAX_IDS, MODIFIED, ListQuery, field_groups, moment
 from bigin_client.metadata import Metadata
-from bigin_client.paging import PAGE_SIZE, iter_pages, read_body
+from bigin_client.paging import PAGE_SIZE, iter_pages, read_body, read_count
 from bigin_client.record_form import PARENT_KEYS, PARENT_MODULE_KEYS, reader, reader_of
 from bigin_client.reply import Reply
 from bigin_client.transport import Transport
-from bigin_client.types import Approved, Record, RecordId, SortOrder, Tombstone
+from bigin_client.types import (
+    Approved,
+    DeletedKind,
+    Record,
+    RecordId,
+    SortOrder,
+    Tombstone,
+)
 
 # Where the rest of the package finds all that belongs to reading records.
 __all__ = [
@@ -240,7 +247,7 @@ class Records:
     # -- deletions -------------------------------------------------------------------------
 
     def deleted_pages(
-        self, module: str, since: datetime | None = None
+        self, module: str, since: datetime | None = None, kind: DeletedKind = "all"
     ) -> Iterator[tuple[Reply, list[Tombstone]]]:
         """Yield the replies of the deleted feed and what they hold; an empty feed has one.
 
@@ -248,6 +255,7 @@ class Records:
             module: One of `metadata.WITH_DELETED_FEED`.
             since: Sent as If-Modified-Since. Whether the service heeds it is not known
                 (bigin-api.md 11.14), so older tombstones may come too.
+            kind: Which deletions.
 
         Raises:
             PagingError: The feed repeats itself.
@@ -261,7 +269,7 @@ class Records:
             reply = self._transport.bigin(
                 "GET",
                 f"{module}/deleted",
-                params={"type": "all", "page": page, "per_page": PAGE_SIZE},
+                params={"type": kind, "page": page, "per_page": PAGE_SIZE},
                 headers=headers,
                 module=module,
             )
@@ -280,18 +288,23 @@ class Records:
             page += 1
 
     def count(
-        self, module: str, *, criteria: Criteria | str | None = None, cvid: str | None = None
+        self,
+        module: str,
+        *,
+        criteria: Criteria | str | None = None,
+        cvid: str | None = None,
+        email: str | None = None,
+        phone: str | None = None,
+        word: str | None = None,
     ) -> int:
         """Return the number of records of a module; see `BiginClient.count_records`."""
-        params = {k: str(v) for k, v in (("criteria", criteria), ("cvid", cvid)) if v}
-        reply = self._transport.bigin(
-            "GET", f"{module}/actions/count", params=params or None, module=module
-        )
-        try:
-            return int(str(reply.object()["count"]))
-        except (KeyError, ValueError):
-            msg = f"GET {module}/actions/count: the reply holds no count"
-            raise ServiceError(msg, request_id=reply.request_id) from None
+        chosen = {"criteria": criteria, "email": email, "phone": phone, "word": word}
+        params = {k: str(v) for k, v in {**chosen, "cvid": cvid}.items() if v}
+        if len(params.keys() & chosen.keys()) > 1:
+            raise SettingsError(f"A count takes at most one of {', '.join(chosen)}")
+        path = f"{module}/actions/count"
+        reply = self._transport.bigin("GET", path, params=params or None, module=module)
+        return read_count(reply, f"GET {path}")
 
     # -- account ---------------------------------------------------------------------------
 
@@ -318,13 +331,20 @@ class Records:
             if users and users == before:
                 raise PagingError("GET users: the same page came twice")
             before = users
-            for user in users:
-                yield user | {k: timestamps.in_utc(user[k]) for k in _USER_TIMES if user.get(k)}
+            yield from map(_user, users)
             # info has no token keys here ([rec]); a single page may come without info.
             info = body.get("info")
             if not users or not isinstance(info, dict) or not info.get("more_records"):
                 return
             page += 1
+
+    def user(self, user_id: RecordId) -> dict[str, Any] | None:
+        """Return one user, None when there is none (1 credit; bigin-api.md section 2, [rec])."""
+        reply = self._transport.bigin("GET", f"users/{user_id}")
+        found = [] if reply.is_empty else reply.object().get("users")
+        if not isinstance(found, list):
+            raise ServiceError("GET users: the reply holds no users", request_id=reply.request_id)
+        return _user(found[0]) if found else None
 
     def org(self) -> dict[str, Any]:
         """Return the organisation: id, company_name, time_zone, license_details (edition)."""
@@ -338,6 +358,10 @@ class Records:
 
 #: A user's times; keys mix cases (bigin-api.md section 2, [rec]).
 _USER_TIMES: Final = ("created_time", "Modified_Time")
+
+
+def _user(user: dict[str, Any]) -> dict[str, Any]:
+    return user | {k: timestamps.in_utc(user[k]) for k in _USER_TIMES if user.get(k)}
 
 
 class _Asked:

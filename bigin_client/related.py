@@ -1,14 +1,14 @@
-"""What hangs on a record: related records, notes, attachments, tags, its photo."""
+"""What hangs on a record: related records, notes, attachments, its photo."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import IO, Any, Final, Literal
+from typing import IO, Any, Final
 
 from bigin_client import field_types, record_form
 from bigin_client.batches import RowResult, pair
-from bigin_client.errors import RequestError, ServiceError, SettingsError
+from bigin_client.errors import RequestError, SettingsError
 from bigin_client.metadata import Metadata
 from bigin_client.paging import MAX_FIELDS, PAGE_SIZE, iter_pages
 from bigin_client.transport import Transport
@@ -73,7 +73,7 @@ class Related:
     def raw_records(
         self, module: str, record_id: RecordId, related_list: str, fields: Sequence[str]
     ) -> Iterator[Record]:
-        """Yield what `records` does, as the service sends it: for who knows the types."""
+        """See `records`: the same, as the service sends it, for who knows the types."""
         _check_number(fields)
         path = f"{module}/{record_id}/{related_list}"
 
@@ -138,6 +138,26 @@ class Related:
         if reply.maybe_repeated and result.code == "INVALID_DATA":
             return dataclasses.replace(result, ok=True, code="SUCCESS", field=None)
         return result
+
+    def link_many(
+        self, module: str, record_id: RecordId, related_list: str, ids: Sequence[RecordId]
+    ) -> list[RowResult]:
+        """Relate up to 100 records to one, as `link` does (1 credit).
+
+        Returns:
+            A result per id, in the same order.
+
+        Source: bigin-api.md 3.8 [crm°].
+        """
+        reply = self._transport.bigin(
+            "PUT",
+            f"{module}/{record_id}/{related_list}",
+            body={"data": [{"id": i} for i in ids]},
+            idempotent=True,
+            row_errors=True,
+            module=module,
+        )
+        return pair(reply, len(ids), ids)
 
     # -- notes -----------------------------------------------------------------------------
 
@@ -251,71 +271,6 @@ class Related:
         self._transport.bigin(
             "DELETE", f"{module}/{record_id}/photo", idempotent=True, module=module
         )
-
-    # -- tags ------------------------------------------------------------------------------
-
-    def tags(self, module: str) -> list[dict[str, Any]]:
-        """Return the tags of a module (1 credit).
-
-        Returns:
-            ``[{"id": …, "name": "VIP", "color_code": None, …}]``.
-
-        Source: bigin-api.md section 2 [bigin-doc].
-        """
-        reply = self._transport.bigin(
-            "GET", "settings/tags", params={"module": module}, module=module
-        )
-        if reply.is_empty:
-            return []
-        found = reply.object().get("tags")
-        if not isinstance(found, list):
-            raise ServiceError("GET settings/tags: the reply holds no tags")
-        return found
-
-    def add_tags(
-        self, module: str, record_id: RecordId, names: Sequence[str], *, replace: bool = False
-    ) -> RowResult:
-        """Put tags on a record; unknown ones are created ([crm-doc], bigin-api.md 3.10).
-
-        Args:
-            module: API name.
-            record_id: The record.
-            names: Names of the tags.
-            replace: Take all other tags off.
-        """
-        return self._tag("add_tags", module, record_id, names, replace=replace)
-
-    def remove_tags(self, module: str, record_id: RecordId, names: Sequence[str]) -> RowResult:
-        """Take tags off a record (1 credit; [crm-doc], bigin-api.md 3.10).
-
-        Args:
-            module: API name.
-            record_id: The record.
-            names: Names of the tags; one that it does not have is no error.
-        """
-        return self._tag("remove_tags", module, record_id, names)
-
-    def _tag(
-        self,
-        action: Literal["add_tags", "remove_tags"],
-        module: str,
-        record_id: RecordId,
-        names: Sequence[str],
-        *,
-        replace: bool = False,
-    ) -> RowResult:
-        body: dict[str, Any] = {"tags": [{"name": n} for n in names]}
-        if replace:
-            body["over_write"] = True
-        reply = self._transport.bigin(
-            "POST",
-            f"{module}/{record_id}/actions/{action}",
-            body=body,
-            idempotent=True,
-            row_errors=True,
-            module=module,
-        )
-        return pair(reply, 1)[0]
 
 
 def _check_number(fields: Sequence[str]) -> None:

@@ -12,6 +12,8 @@ RecordId: TypeAlias = str
 
 SortOrder: TypeAlias = Literal["asc", "desc"]
 Approved: TypeAlias = Literal["true", "false", "both"]
+#: Deletions that can be restored, those that cannot, or both (bigin-api.md 3.4).
+DeletedKind: TypeAlias = Literal["all", "recycle", "permanent"]
 
 
 class PageInfo(TypedDict, total=False):

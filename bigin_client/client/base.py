@@ -17,6 +17,7 @@ from bigin_client.queries import Queries
 from bigin_client.records import Records
 from bigin_client.related import Related
 from bigin_client.settings import Settings
+from bigin_client.tags import Tags
 from bigin_client.transport import Transport
 
 
@@ -34,6 +35,7 @@ class ClientBase:
         self.queries = Queries(self.transport)
         self.related = Related(self.transport, self.metadata)
         self.account = Account(self.transport, self.metadata)
+        self.tags = Tags(self.transport)
         self.bulk = Bulk(self.transport)
 
     def __repr__(self) -> str:

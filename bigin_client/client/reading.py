@@ -14,7 +14,7 @@ from bigin_client.extract import Extraction
 from bigin_client.extract import start as start_extraction
 from bigin_client.paging import PAGE_SIZE
 from bigin_client.records import moment, reader
-from bigin_client.types import Approved, Record, RecordId, SortOrder, Tombstone
+from bigin_client.types import Approved, DeletedKind, Record, RecordId, SortOrder, Tombstone
 
 
 class Reading(ClientBase):
@@ -160,28 +160,46 @@ class Reading(ClientBase):
             yield from page
 
     def count_records(
-        self, module: str, *, criteria: Criteria | str | None = None, cvid: str | None = None
+        self,
+        module: str,
+        *,
+        criteria: Criteria | str | None = None,
+        cvid: str | None = None,
+        email: str | None = None,
+        phone: str | None = None,
+        word: str | None = None,
     ) -> int:
         """Return the number of records of a module (1 credit).
 
         Args:
             module: API name or alias.
-            criteria: Count only what meets them, as in `search_records`.
+            criteria: Count only what meets them; at most one of this and the last three, as in
+                `search_records`.
             cvid: Count only what a custom view shows.
+            email: Any e-mail field.
+            phone: Any phone field.
+            word: Two characters or more.
 
         Source: bigin-api.md 3.7 [code]; the reply holds a number or a text.
         """
-        api_name = self.metadata.module(module).api_name
-        return self.records.count(api_name, criteria=criteria, cvid=cvid)
+        return self.records.count(
+            self.metadata.module(module).api_name,
+            criteria=criteria,
+            cvid=cvid,
+            email=email,
+            phone=phone,
+            word=word,
+        )
 
     def deleted_records(
-        self, module: str, since: datetime | str | None = None
+        self, module: str, since: datetime | str | None = None, *, kind: DeletedKind = "all"
     ) -> Iterator[Tombstone]:
         """Yield the deletions since a time; at most the feed's retention (60 days or so).
 
         Args:
             module: Any module but Notes (no feed).
             since: Older ones are left out, whatever the service sends; without an offset, UTC.
+            kind: ``recycle`` (can be restored), ``permanent`` or ``all``.
 
         Yields:
             ``{"id": …, "deleted_time": …, "type": "recycle" or "permanent", "deleted_by": …,
@@ -196,7 +214,7 @@ class Reading(ClientBase):
         start = moment(since, "since")
         # If-Modified-Since is not sent: misread by hours it would hide deletions (11.14).
         api_name = self.metadata.module(module).api_name
-        for _reply, tombstones in self.records.deleted_pages(api_name):
+        for _reply, tombstones in self.records.deleted_pages(api_name, kind=kind):
             for tombstone in tombstones:
                 if start is None or timestamps.parse(tombstone["deleted_time"]) >= start:
                     yield tombstone

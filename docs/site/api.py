@@ -12,9 +12,9 @@ from, and how sure it is: `[rec]` replies of the service that were recorded; `[b
 confirmed for Bigin; `[?]` a guess."""
 _ABOUT_PARTS = """\
 What is asked less often stands in a part of its own: `client.connections`, `client.metadata`,
-`client.account`, `client.related`, `client.bulk`. Criteria and COQL queries are built by
-`bigin_client.criteria` and `bigin_client.coql`, which escape; texts as the service reads them are
-taken too.
+`client.account`, `client.related`, `client.tags`, `client.bulk`. Criteria and COQL queries are
+built by `bigin_client.criteria` and `bigin_client.coql`, which escape; texts as the service reads
+them are taken too.
 
 Not offered: bulk write, whose upload lives on a host that Maton is not known to reach, and
 notifications (`actions/watch`), which need an address that Zoho can call."""
@@ -41,6 +41,7 @@ _CLIENT = {
             "bigin_client.account.TeamPipeline",
             "bigin_client.account.SubPipeline",
             "bigin_client.related.Related",
+            "bigin_client.tags.Tags",
             "bigin_client.bulk.Bulk",
             "bigin_client.bulk.BulkJob",
             "bigin_client.criteria",

@@ -68,6 +68,8 @@ def test_users(simulate, connect):
     assert len({u["id"] for u in everyone}) == len(everyone) >= 4
     (me,) = client.users("CurrentUser")
     assert me["email"] == everyone[0]["email"]
+    assert client.records.user(everyone[1]["id"]) == everyone[1]
+    assert client.records.user("1") is None
     assert client.transport.credits.used == sim.credits_used
 
 
@@ -89,7 +91,7 @@ def test_settings_lists(client):
     assert "Products" in {r["api_name"] for r in client.account.related_lists("Contacts")}
     assert {r["name"] for r in client.account.roles()} == {"CEO", "Manager"}
     assert {p["name"] for p in client.account.profiles()} == {"Administrator", "Standard"}
-    assert "VIP" in {t["name"] for t in client.related.tags("Contacts")}
+    assert "VIP" in {t["name"] for t in client.tags.list("Contacts")}
 
 
 def test_pipelines_as_one_object(client):
@@ -110,7 +112,7 @@ def test_pipelines_as_one_object(client):
         lambda c: c.users(),
         lambda c: c.org(),
         lambda c: c.account.layouts("Contacts"),
-        lambda c: c.related.tags("Contacts"),
+        lambda c: c.tags.list("Contacts"),
         lambda c: c.records.count("Contacts"),
         lambda c: c.connections.list(),
         lambda c: c.connections.get("x"),

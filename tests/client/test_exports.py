@@ -24,13 +24,14 @@ from bigin_client import (
     records,
     related,
     settings,
+    tags,
     transport,
 )
 from bigin_client.client import reading, writing
 
 MODULES = [
     account, batches, bulk, client, connections, coql, criteria, errors, metadata, queries,
-    reading, records, related, settings, transport, writing,
+    reading, records, related, settings, tags, transport, writing,
 ]  # fmt: skip
 
 
@@ -83,7 +84,8 @@ def test_everything_public_is_documented(module):
 
 
 @pytest.mark.parametrize(
-    "kind", [related.Related, account.Account, bulk.Bulk, queries.Queries, client.BiginClient]
+    "kind",
+    [related.Related, tags.Tags, account.Account, bulk.Bulk, queries.Queries, client.BiginClient],
 )
 def test_facts_of_the_service_name_their_source(kind):
     """A docstring of an operation says where the fact stands, itself or where it points to."""

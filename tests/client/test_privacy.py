@@ -98,7 +98,7 @@ def perform(client: BiginClient, call: str, contact: str, secret: str) -> object
         "attach": lambda: client.related.attach(
             "Contacts", contact, io.BytesIO(secret.encode()), f"{secret}.pdf"
         ),
-        "tag": lambda: client.related.add_tags("Contacts", contact, [secret]),
+        "tag": lambda: client.tags.add("Contacts", contact, [secret]),
         "connections": lambda: client.connections.list() and None,
         "create": lambda: client.connections.create() and None,
         "wait": lambda: client.connections.wait_until_active(

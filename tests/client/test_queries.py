@@ -190,6 +190,10 @@ def test_count(simulate, connect, form):
     sim.store.insert("Contacts", {"Last_Name": "Zuse", "Email": "k@example.org"})
     criteria = field("Email").equals("k@example.org")
     assert client.count_records("Contacts", criteria=criteria) == 1
+    assert client.count_records("Contacts", email="k@example.org") == 1
+    assert client.count_records("Contacts", word="Zuse") == 1
+    with pytest.raises(SettingsError, match="at most one"):
+        client.count_records("Contacts", email="k@example.org", word="Zuse")
 
 
 @pytest.mark.parametrize(
@@ -222,6 +226,8 @@ def test_deleted(simulate, connect, switches):
     assert sorted(t["id"] for t in new) == sorted(ids[210:220])
     assert new == list(client.deleted_records("Contacts", since.isoformat()))
     assert new == list(client.deleted_records("Contacts", since.replace(tzinfo=None)))
+    assert list(client.deleted_records("Contacts", kind="permanent")) == []
+    assert found == list(client.deleted_records("Contacts", kind="recycle"))
     with pytest.raises(SettingsError, match="since is not a time"):
         list(client.deleted_records("Contacts", "last week"))
 

@@ -162,13 +162,56 @@ def test_tags(client, contact):
     def tags():
         return {t["name"] for t in client.get_record("Contacts", contact, ["Tag"])["Tag"]}
 
-    assert client.related.add_tags("Contacts", contact, ["new", "VIP"]).ok
+    assert client.tags.add("Contacts", contact, ["new", "VIP"]).ok
     assert tags() >= {"new", "VIP"}
-    assert client.related.remove_tags("Contacts", contact, ["VIP"]).ok
+    assert client.tags.remove("Contacts", contact, ["VIP"]).ok
     assert "VIP" not in tags()
-    assert client.related.add_tags("Contacts", contact, ["only"], replace=True).ok
+    assert client.tags.add("Contacts", contact, ["only"], replace=True).ok
     assert tags() == {"only"}
-    assert "new" in {t["name"] for t in client.related.tags("Contacts")}
+    assert "new" in {t["name"] for t in client.tags.list("Contacts")}
+
+
+def test_tags_of_many_records(sim, client):
+    """In calls of 100 records, 1 credit for each 50; a result per id, in order."""
+    ids = [r["id"] for r in sim.store.records("Contacts")][:101]
+    before = sim.credits_used
+    results = client.tags.add_to_many("Contacts", [*ids, "1"], ["a", "b"])
+    assert [r.index for r in results] == list(range(102))
+    assert [r.ok for r in results] == [True] * 101 + [False]
+    assert results[-1].code == "INVALID_DATA"
+    assert client.transport.credits.used >= sim.credits_used - before == 3
+    wanted = next(t["id"] for t in client.tags.list("Contacts") if t["name"] == "a")
+    assert client.tags.count("Contacts", wanted) == 101
+    assert all(r.ok for r in client.tags.remove_from_many("Contacts", ids[:100], ["a"]))
+    assert client.tags.count("Contacts", wanted) == 1
+    with pytest.raises(SettingsError, match="comma"):
+        client.tags.add_to_many("Contacts", ids, ["a,b"])
+
+
+def test_definitions_of_tags(client, contact):
+    def named(tag):
+        return {t["name"] for t in client.tags.list("Contacts") if t["id"] == tag}
+
+    tag = client.tags.create("Contacts", "defined", color_code="#57B1FD")
+    assert named(tag) == {"defined"}
+    client.tags.add("Contacts", contact, ["defined"])
+    client.tags.rename("Contacts", tag, "renamed")
+    assert named(tag) == {"renamed"}
+    shown = client.get_record("Contacts", contact, ["Tag"])["Tag"]
+    assert "renamed" in {t["name"] for t in shown}
+    client.tags.delete("Contacts", tag)
+    assert named(tag) == set()
+    with pytest.raises(RequestError) as caught:
+        client.tags.rename("Contacts", tag, "again")
+    assert caught.value.code == "INVALID_DATA"
+
+
+def test_link_many(sim, client, contact):
+    products = [r["id"] for r in sim.store.records("Products")][:3]
+    results = client.related.link_many("Contacts", contact, "Products", [*products, "1"])
+    assert [r.ok for r in results] == [True, True, True, False]
+    found = client.related.records("Contacts", contact, "Products", ["Product_Name"])
+    assert {r["id"] for r in found} == set(products)
 
 
 def test_without_the_scope_for_attachments(sim, client, contact):
