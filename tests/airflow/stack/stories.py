@@ -30,6 +30,12 @@ def kill_with_children(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
+def shot(page: Any, folder: Path, name: str) -> None:
+    """Take a picture; into docs/images with SCREENSHOTS=docs/images."""
+    folder = Path(os.environ.get("SCREENSHOTS") or folder)
+    page.screenshot(path=str(folder / f"airflow-{name}.png"))
+
+
 def emails(stack: Stack) -> list[str]:
     """Return the addresses of the contacts that tests have loaded."""
     found = [r["Email"] for r in stack.sim.store.records("Contacts")]

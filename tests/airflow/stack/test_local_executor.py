@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +12,7 @@ from airflow_provider_bigin.get_provider_info import CONN_FIELDS
 from bigin_client.testing import BiginSimulator
 from tests.airflow.stack.servers import until
 from tests.airflow.stack.stack import Stack
-from tests.airflow.stack.stories import MAPPED, Stories, assert_no_log_shows_a_secret
+from tests.airflow.stack.stories import MAPPED, Stories, assert_no_log_shows_a_secret, shot
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(400)]
 
@@ -37,39 +34,6 @@ def stack(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
             yield running
         finally:
             running.stop()
-
-
-@pytest.fixture
-def page(tmp_path: Path) -> Iterator[Any]:
-    """Return a page of a browser with a new profile."""
-    from playwright.sync_api import sync_playwright
-
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("chromium is not installed: apt-get install chromium")
-    flags = (
-        "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-        "--disable-component-update", "--disable-sync",
-    )  # fmt: skip
-    with sync_playwright() as play:
-        context = play.chromium.launch_persistent_context(
-            str(tmp_path / "profile"),
-            executable_path=chromium,
-            headless=True,
-            viewport={"width": 1200, "height": 900},
-            args=list(flags),
-        )
-        try:
-            context.set_default_timeout(45_000)
-            yield context.pages[0]
-        finally:
-            context.close()
-
-
-def shot(page: Any, stack: Stack, name: str) -> None:
-    """Take a picture; into docs/images with SCREENSHOTS=docs/images."""
-    folder = Path(os.environ.get("SCREENSHOTS") or stack.folder)
-    page.screenshot(path=str(folder / f"airflow-{name}.png"))
 
 
 class TestLocalExecutor(Stories):
@@ -134,7 +98,7 @@ class TestBrowser:
         page.locator("input[name=host]").fill(host)
         page.locator("input[name=port]").fill(port)
         page.locator("input[name=password]").fill(stack.sim.api_key)
-        shot(page, stack, "connection-form")
+        shot(page, stack.folder, "connection-form")
         page.get_by_role("button", name="Extra Fields", exact=True).click()
         for about in CONN_FIELDS.values():
             dialog.get_by_text(about["label"], exact=True).wait_for()
@@ -142,7 +106,7 @@ class TestBrowser:
         page.get_by_role("button", name="Save").click()
         page.get_by_role("button", name="Test Connection").first.click()
         page.get_by_text("Connected as").wait_for()
-        shot(page, stack, "connection-test")
+        shot(page, stack.folder, "connection-test")
         saved = stack.ask("GET", "connections/bigin_ui")
         assert json.loads(saved["extra"])["requests_per_second"] == 5
         self.edit_shows_no_key(stack, page)
@@ -166,12 +130,12 @@ class TestBrowser:
         page.get_by_text("BiginListModulesOperator").first.wait_for()
         page.get_by_text("extract [2]").first.wait_for()
         page.wait_for_timeout(1500)  # the graph glides into its place
-        shot(page, stack, "mapped-extract")
+        shot(page, stack.folder, "mapped-extract")
         page.goto(f"{where}/tasks/extract/mapped/0/details")
         link = page.get_by_role("link", name="Bigin", exact=True)
         assert link.get_attribute("href").startswith("https://bigin.zoho.com/")
         page.wait_for_timeout(1_500)
-        shot(page, stack, "extra-link")
+        shot(page, stack.folder, "extra-link")
 
     def test_no_page_and_no_answer_shows_a_secret(self, stack: Stack, page: Any) -> None:
         """The key, and the rows that went through."""
