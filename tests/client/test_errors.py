@@ -273,3 +273,40 @@ def test_credits_of_the_account_are_used_up(sim, connect):
     error = ask(client)
     assert type(error) is CreditsExhaustedError
     assert len(sim.requests) == 1
+
+
+#: Codes with which section 6 refuses one row, beside those that the service has of its own accord.
+OF_A_ROW = [
+    "MANDATORY_NOT_FOUND",
+    "INVALID_DATA",
+    "DEPENDENT_FIELD_MISSING",
+    "DEPENDENT_MISMATCH",
+    "NOT_ALLOWED",
+    "RECORD_LOCKED",
+    "NOT_APPROVED",
+    "CANNOT_PERFORM_ACTION",
+    "NOT_SUPPORTED",
+    "PATTERN_NOT_MATCHED",
+    "LIMIT_REACHED",
+    "RECORD_IN_BLUEPRINT",
+    "NO_PERMISSION",
+    "A_CODE_THAT_NOBODY_KNOWS",
+]
+
+
+@pytest.mark.parametrize("code", OF_A_ROW)
+def test_refusals_of_one_row(sim, client, tmp_path, code):
+    """A value, no exception; the rows beside it are written, by a load too."""
+    sim.faults.add("row_error", rows=[1], code=code, match={"operation": "insert"}, times=None)
+    rows, before = [{"Last_Name": f"Row {i}"} for i in range(3)], sim.store.count("Contacts")
+    results = list(client.insert_records("Contacts", rows))
+    assert [(r.ok, r.code) for r in results] == [
+        (True, "SUCCESS"),
+        (False, code),
+        (True, "SUCCESS"),
+    ]
+    assert sim.store.count("Contacts") == before + 2
+    refused = {"max_rejects": 1, "rejects_path": str(tmp_path / "rejects.jsonl")}
+    report = client.load("Contacts", rows, mode="insert", allow_duplicates=True, **refused)
+    assert report.streams["Contacts"].rejects_by_code == {code: 1}
+    assert report.streams["Contacts"].outcomes == {"created": 2, "rejected": 1}
