@@ -27,7 +27,8 @@ class BiginOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("bigin_conn_id", "connection_id")
-    operator_extra_links = (BiginModuleLink(),)
+    #: Empty for tasks about no module: Airflow logs an error where no address was pushed.
+    operator_extra_links: tuple[BiginModuleLink, ...] = (BiginModuleLink(),)
     ui_color = "#dff2e1"
 
     def __init__(

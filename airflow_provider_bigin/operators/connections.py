@@ -12,7 +12,13 @@ from airflow_provider_bigin.operators.base import BiginOperator
 from bigin_client.errors import NotFoundError, SettingsError
 
 
-class MatonListConnectionsOperator(BiginOperator):
+class _MatonOperator(BiginOperator):
+    """Base of these: they are about no module that could be opened."""
+
+    operator_extra_links = ()
+
+
+class MatonListConnectionsOperator(_MatonOperator):
     """Return the connections of the Maton account, for ``.expand(connection_id=…)`` and the like.
 
     :param app: The gateway's word for the service; None: all.
@@ -46,7 +52,7 @@ class MatonListConnectionsOperator(BiginOperator):
         ]
 
 
-class MatonConnectionCheckOperator(BiginOperator):
+class MatonConnectionCheckOperator(_MatonOperator):
     """Fail unless key, connection and account work; says which of them does not.
 
     ``connection_id`` is the connection to check; None: the one of the Airflow connection.
@@ -63,7 +69,7 @@ class MatonConnectionCheckOperator(BiginOperator):
         return message
 
 
-class MatonCreateConnectionOperator(BiginOperator):
+class MatonCreateConnectionOperator(_MatonOperator):
     """Create a connection; a person has to open its ``url`` and authorise it.
 
     Returns the new id. `MatonConnectionActiveSensor` waits until it is ACTIVE.
@@ -90,7 +96,7 @@ class MatonCreateConnectionOperator(BiginOperator):
         return connection_id
 
 
-class MatonDeleteConnectionOperator(BiginOperator):
+class MatonDeleteConnectionOperator(_MatonOperator):
     """Delete a connection; one that is gone already is no failure.
 
     :param connection_id: The connection to delete; required, and never found by itself.

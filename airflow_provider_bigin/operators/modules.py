@@ -23,6 +23,7 @@ class BiginListModulesOperator(BiginOperator):
     """
 
     template_fields: Sequence[str] = (*BiginOperator.template_fields, "include", "exclude")
+    operator_extra_links = ()
 
     def __init__(
         self,

@@ -334,3 +334,20 @@ def test_the_plan_of_a_dry_run(tasks, tmp_path):
         plan_path=plan,
     ).execute(tasks.context())
     assert [line["action"] for line in json_lines(plan)] == ["create"]
+
+
+def test_tasks_without_a_module_have_no_link():
+    """Airflow asks every link for its address, and logs an error where none was pushed."""
+    for operator in (
+        BiginListModulesOperator(task_id="a"),
+        MatonListConnectionsOperator(task_id="b"),
+        MatonConnectionCheckOperator(task_id="c"),
+        MatonCreateConnectionOperator(task_id="d"),
+        MatonDeleteConnectionOperator(task_id="e", connection_id="x"),
+    ):
+        assert not operator.operator_extra_links, operator.task_id
+    for operator in (
+        BiginDescribeModuleOperator(task_id="f", module="Contacts"),
+        BiginDeleteRecordsOperator(task_id="g", module="Contacts", ids=["1"]),
+    ):
+        assert operator.operator_extra_links, operator.task_id
