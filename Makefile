@@ -69,8 +69,8 @@ test-airflow: $(AIRFLOW_STAMP) ## Airflow as people run it: executors, workers, 
 	else echo "Airflow 2.11 does not run on this Python: not tested"; fi
 
 .PHONY: test-airflow-2
-test-airflow-2: $(AIRFLOW_2_STAMP) ## Hook, operators, sensors and form on Airflow 2.11
-	$(call pytest,$(AIRFLOW_2),$(addprefix tests/airflow/test_,airflow_2.py hook.py records.py load.py mirror.py waiting.py extract.py failures.py pages.py observability.py) -n $(WORKERS) -m "not slow and not airflow" -W ignore)
+test-airflow-2: $(AIRFLOW_2_STAMP) ## Hook, operators, sensors, form and examples on Airflow 2.11
+	$(call pytest,$(AIRFLOW_2),$(addprefix tests/airflow/test_,airflow_2.py hook.py records.py load.py mirror.py waiting.py extract.py failures.py pages.py observability.py examples.py) -n $(WORKERS) -m "not slow and not airflow" -W ignore)
 
 .PHONY: lint
 lint: $(DEV_STAMP) ## Style, format and import rules
