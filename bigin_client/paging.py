@@ -17,8 +17,6 @@ PAGE_SIZE: Final = 200
 MAX_FIELDS: Final = 50
 #: Rows that page numbers reach (bigin-api.md 3.1, [maton]).
 MAX_BY_PAGE_NUMBER: Final = 2_000
-#: Rows that one chain of tokens reaches (bigin-api.md 5, [maton]).
-MAX_BY_TOKEN: Final = 100_000
 
 
 def read_body(body: dict[str, Any], what: str = "list") -> tuple[list[Record], dict[str, Any]]:

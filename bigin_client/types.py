@@ -16,20 +16,6 @@ Approved: TypeAlias = Literal["true", "false", "both"]
 DeletedKind: TypeAlias = Literal["all", "recycle", "permanent"]
 
 
-class PageInfo(TypedDict, total=False):
-    """``info`` of a list reply (bigin-api.md 3.1, [rec])."""
-
-    per_page: int
-    page: int
-    count: int
-    more_records: bool
-    next_page_token: str | None
-    previous_page_token: str | None
-    page_token_expiry: str | None
-    sort_by: str
-    sort_order: str
-
-
 class Tombstone(TypedDict):
     """One deletion, from the deleted feed (bigin-api.md 3.4, [crm-doc]); times in UTC.
 

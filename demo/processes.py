@@ -37,10 +37,6 @@ class Finished:
         """Return what it printed."""
         return self.log.read_text(encoding="utf-8", errors="replace")
 
-    def lines_with(self, *words: str) -> list[str]:
-        """Return the printed lines that hold all these words."""
-        return [x for x in self.text().splitlines() if all(w in x for w in words)]
-
 
 class Processes:
     """All programs that the demo starts.

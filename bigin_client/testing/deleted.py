@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bigin_client.testing.call import Call
 from bigin_client.testing.clock import parse_datetime
-from bigin_client.testing.paging import HEADER, PER_PAGE
+from bigin_client.testing.paging import HEADER, numbered, page_size
 from bigin_client.testing.refusals import Refusal
 from bigin_client.testing.wire import Response
 
@@ -21,11 +21,7 @@ def deleted_records(call: Call) -> Response:
     wanted = call.query.get("type", "all")
     if wanted not in _TYPES:
         raise Refusal("INVALID_DATA", {"param_name": "type"})
-    per_page = call.number("per_page", PER_PAGE)
-    if per_page > PER_PAGE:
-        if switches.per_page_above_200 == "refused":
-            raise Refusal("INVALID_DATA", {"param_name": "per_page", "maximum_length": PER_PAGE})
-        per_page = PER_PAGE
+    per_page = page_size(call)
     page = call.number("page", 1)
     limit = switches.deleted_page_limit
     if limit is not None and page * per_page > limit:
@@ -42,17 +38,7 @@ def deleted_records(call: Call) -> Response:
             return Response.empty(switches.not_modified_status)
     if switches.deleted_order == "ascending":
         found.reverse()
-    start = (page - 1) * per_page
-    rows = [store.deleted_row(call.module, gone) for gone in found[start : start + per_page]]
-    if not rows:
-        return Response.empty()
-    info = {
-        "per_page": per_page,
-        "count": len(rows),
-        "page": page,
-        "more_records": start + len(rows) < len(found),
-    }
-    return Response.json(200, {"data": rows, "info": info}, rows=len(rows))
+    return numbered(found, page, per_page, lambda gone: store.deleted_row(call.module, gone))
 
 
 def _since(call: Call) -> int | None:

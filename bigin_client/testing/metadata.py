@@ -6,8 +6,8 @@ from typing import Any
 
 from bigin_client.testing.call import Call
 from bigin_client.testing.modules import Layout, Module
-from bigin_client.testing.paging import PER_PAGE
-from bigin_client.testing.people import USER_TYPES
+from bigin_client.testing.paging import PER_PAGE, numbered
+from bigin_client.testing.people import USER_TYPES, User
 from bigin_client.testing.refusals import Refusal
 from bigin_client.testing.wire import Response
 
@@ -33,8 +33,12 @@ def module(call: Call) -> Response:
     return Response.json(200, {"modules": [shown]}, rows=1)
 
 
-def _asked(call: Call) -> Module:
-    """The module of the ``module`` parameter."""
+def asked_module(call: Call) -> Module:
+    """The module of the ``module`` parameter.
+
+    Raises:
+        Refusal: REQUIRED_PARAM_MISSING or INVALID_MODULE.
+    """
     name = call.query.get("module")
     if not name:
         raise Refusal("REQUIRED_PARAM_MISSING", {"param_name": "module"})
@@ -47,7 +51,7 @@ def _asked(call: Call) -> Module:
 
 def fields(call: Call) -> Response:
     """``settings/fields?module=``; ``id`` is not among them."""
-    found = _asked(call)
+    found = asked_module(call)
     effects = call.effects
     account = call.account
     shown = [
@@ -67,7 +71,7 @@ def fields(call: Call) -> Response:
 
 def layouts(call: Call) -> Response:
     """``settings/layouts?module=``: on Pipelines the Team Pipelines (1.2)."""
-    found = _asked(call)
+    found = asked_module(call)
     shown = [_layout(call, found, layout) for layout in found.layouts]
     if not shown:
         return Response.empty()
@@ -76,7 +80,7 @@ def layouts(call: Call) -> Response:
 
 def layout(call: Call) -> Response:
     """``settings/layouts/{id}?module=``."""
-    found = _asked(call)
+    found = asked_module(call)
     one = found.layout(call.parts[0])
     if one is None:
         return Response.empty()
@@ -117,7 +121,7 @@ def _layout(call: Call, module: Module, layout: Layout) -> dict[str, Any]:
 
 def custom_views(call: Call) -> Response:
     """``settings/custom_views?module=``; the id is ``cvid``."""
-    found = _asked(call)
+    found = asked_module(call)
     shown = [
         {
             "id": view.id,
@@ -145,7 +149,7 @@ def custom_views(call: Call) -> Response:
 
 def related_lists(call: Call) -> Response:
     """``settings/related_lists?module=``; ``api_name`` is the path word."""
-    found = _asked(call)
+    found = asked_module(call)
     ids = call.account.module_ids()
     shown = [
         {
@@ -196,21 +200,11 @@ def users(call: Call) -> Response:
     per_page = call.number("per_page", PER_PAGE)
     if per_page > PER_PAGE:
         raise Refusal("INVALID_DATA", {"param_name": "per_page", "maximum_length": PER_PAGE})
-    page = call.number("page", 1)
-    start = (page - 1) * per_page
-    rows = [
-        user.describe(zone.name, offset, created, account.users[0], current)
-        for user in chosen[start : start + per_page]
-    ]
-    if not rows:
-        return Response.empty()
-    info = {
-        "per_page": per_page,
-        "count": len(rows),
-        "page": page,
-        "more_records": start + len(rows) < len(chosen),
-    }
-    return Response.json(200, {"users": rows, "info": info}, rows=len(rows))
+
+    def describe(user: User) -> dict[str, Any]:
+        return user.describe(zone.name, offset, created, account.users[0], current)
+
+    return numbered(chosen, call.number("page", 1), per_page, describe, "users")
 
 
 def org(call: Call) -> Response:

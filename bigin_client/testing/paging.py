@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from bigin_client.testing.call import Call
 from bigin_client.testing.reading import Plan
@@ -13,6 +14,7 @@ from bigin_client.testing.table import Pair, Record
 from bigin_client.testing.tokens import TokenState
 from bigin_client.testing.wire import JSON_TYPE, Response, encode
 
+T = TypeVar("T")
 #: Rows a page: default and maximum (bigin-api.md 3.1).
 PER_PAGE: Final = 200
 #: Rows that page numbers reach (9.17).
@@ -23,6 +25,50 @@ BOUND: Final[tuple[str, ...]] = (
     "fields", "per_page", "sort_by", "sort_order", "cvid", "approved", "ids", "pipeline_id",
 )  # fmt: skip
 HEADER: Final = "if-modified-since"
+
+
+def page_size(call: Call) -> int:
+    """``per_page``, 200 by default; above it: refused, or clamped (9.16).
+
+    Raises:
+        Refusal: INVALID_DATA.
+    """
+    per_page = call.number("per_page", PER_PAGE)
+    if per_page > PER_PAGE and call.switches.per_page_above_200 == "refused":
+        raise Refusal("INVALID_DATA", {"param_name": "per_page", "maximum_length": PER_PAGE})
+    return min(per_page, PER_PAGE)
+
+
+def numbered(
+    found: Sequence[T],
+    page: int,
+    per_page: int,
+    describe: Callable[[T], dict[str, Any]],
+    wrapper: str = "data",
+    **more: str,
+) -> Response:
+    """A page by its number, of what has no tokens: search, deletions, users; 204 past the end.
+
+    Args:
+        found: Everything that there is, in order.
+        page: From 1.
+        per_page: Rows a page.
+        describe: Returns one of them as the reply has it.
+        wrapper: Key of the rows.
+        more: Further keys of ``info``.
+    """
+    start = (page - 1) * per_page
+    rows = [describe(one) for one in found[start : start + per_page]]
+    if not rows:
+        return Response.empty()
+    info = {
+        "per_page": per_page,
+        "count": len(rows),
+        "page": page,
+        "more_records": start + len(rows) < len(found),
+        **more,
+    }
+    return Response.json(200, {wrapper: rows, "info": info}, rows=len(rows))
 
 
 @dataclass
@@ -127,11 +173,7 @@ def position(call: Call) -> Position:
     """Page number, page size and token of a request."""
     switches = call.switches
     token = read_token(call)
-    per_page = call.number("per_page", PER_PAGE)
-    if per_page > PER_PAGE:
-        if switches.per_page_above_200 == "refused":
-            raise Refusal("INVALID_DATA", {"param_name": "per_page", "maximum_length": PER_PAGE})
-        per_page = PER_PAGE
+    per_page = page_size(call)
     if token is not None:
         limit = switches.token_chain_rows
         if limit is not None and (token.page - 1) * token.per_page >= limit:

@@ -272,9 +272,5 @@ def _parent_module(parent: tuple[str, str] | None) -> str | None:
     return module_word(parent[0]) if parent else None
 
 
-def _as_stored(value: Any) -> Any:
-    return value
-
-
 def _nothing(value: Any) -> None:
     """A subform that lists do not show."""

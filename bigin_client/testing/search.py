@@ -9,7 +9,7 @@ from typing import Any, Final
 from bigin_client.testing.call import Call
 from bigin_client.testing.criteria import Test, compiled, parse
 from bigin_client.testing.listing import custom_view
-from bigin_client.testing.paging import BY_NUMBER, PER_PAGE
+from bigin_client.testing.paging import BY_NUMBER, numbered, page_size
 from bigin_client.testing.refusals import Refusal
 from bigin_client.testing.table import Record
 from bigin_client.testing.wire import Response
@@ -37,11 +37,7 @@ def search_records(call: Call) -> Response:
     test = _selected(call)
     if test is None:
         raise Refusal("EXPECTED_PARAM_MISSING", {"param_names": list(SELECTORS)})
-    per_page = call.number("per_page", PER_PAGE)
-    if per_page > PER_PAGE:
-        if call.switches.per_page_above_200 == "refused":
-            raise Refusal("INVALID_DATA", {"param_name": "per_page", "maximum_length": PER_PAGE})
-        per_page = PER_PAGE
+    per_page = page_size(call)
     page = call.number("page", 1)
     if page * per_page > BY_NUMBER:
         if call.switches.search_past_2000 == "204":
@@ -50,19 +46,8 @@ def search_records(call: Call) -> Response:
     found = [record for record in _index(call) if test(record)]
     # "id desc" is what info says; the rows are in no order at all [rec].
     found.sort(key=lambda record: zlib.crc32(record.id.encode()))
-    start = (page - 1) * per_page
-    rows = [_row(call, record) for record in found[start : start + per_page]]
-    if not rows:
-        return Response.empty()
-    info = {
-        "per_page": per_page,
-        "count": len(rows),
-        "sort_by": "id",
-        "page": page,
-        "sort_order": "desc",
-        "more_records": start + len(rows) < len(found),
-    }
-    return Response.json(200, {"data": rows, "info": info}, rows=len(rows))
+    said = {"sort_by": "id", "sort_order": "desc"}
+    return numbered(found, page, per_page, lambda record: _row(call, record), **said)
 
 
 def count_records(call: Call) -> Response:

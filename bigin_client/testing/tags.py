@@ -6,23 +6,13 @@ from typing import Any, Final
 
 from bigin_client.testing.call import Call
 from bigin_client.testing.listing import checked_id
+from bigin_client.testing.metadata import asked_module
 from bigin_client.testing.refusals import Refusal
 from bigin_client.testing.wire import Response
 
 #: Records that one call may tag, and records per credit ([bigin-doc v1]).
 MAX_RECORDS: Final = 500
 PER_CREDIT: Final = 50
-
-
-def _module(call: Call) -> str:
-    name = call.query.get("module")
-    if not name:
-        raise Refusal("REQUIRED_PARAM_MISSING", {"param_name": "module"})
-    module = call.store.modules.get(name)
-    if module is None or not module.api_supported:
-        raise Refusal("INVALID_MODULE", {"param_name": "module"})
-    call.module = name
-    return name
 
 
 def _describe(call: Call, tag: dict[str, Any]) -> dict[str, Any]:
@@ -41,7 +31,7 @@ def _describe(call: Call, tag: dict[str, Any]) -> dict[str, Any]:
 
 def tags(call: Call) -> Response:
     """``settings/tags?module=``; 204 when there is none."""
-    known = call.store.tags.get(_module(call), {})
+    known = call.store.tags.get(asked_module(call).api_name, {})
     if not known:
         return Response.empty()
     shown = [_describe(call, tag) for tag in known.values()]
@@ -50,7 +40,7 @@ def tags(call: Call) -> Response:
 
 def create_tags(call: Call) -> Response:
     """``POST settings/tags?module=``."""
-    module = _module(call)
+    module = asked_module(call).api_name
     results = []
     for given in _given(call):
         call.store.define_tag(module, given["name"])
@@ -70,7 +60,7 @@ def _find(call: Call, module: str) -> tuple[str, dict[str, Any]]:
 
 def update_tag(call: Call) -> Response:
     """``PUT settings/tags/{id}?module=``: a tag's new name or colour shows in every record."""
-    module = _module(call)
+    module = asked_module(call).api_name
     key, tag = _find(call, module)
     given = _given(call)[0]
     known = call.store.tags[module]
@@ -105,7 +95,7 @@ def delete_tag(call: Call) -> Response:
 
 def tag_count(call: Call) -> Response:
     """``settings/tags/{id}/actions/records_count?module=``."""
-    module = _module(call)
+    module = asked_module(call).api_name
     key, _ = _find(call, module)
     number = sum(
         1

@@ -72,6 +72,10 @@ def test_coql():
     )
 
 
+def test_coql_for_what_has_a_value():
+    assert str(column("City").is_not_null()) == "City is not null"
+
+
 @given(st.text())
 def test_a_text_cannot_end_its_literal(value):
     text = str(column("City").equals(value))
