@@ -29,6 +29,9 @@ def serve(pipe: Connection) -> None:
     with BiginSimulator(sizes={"Products": 0}, rate_limit=None) as sim:
         pipe.send((sim.base_url, sim.api_key, sim.connection_id))
         pipe.recv()
+        sim.clock.advance(3_600)  # as between two nightly runs
+        pipe.send("later")
+        pipe.recv()
 
 
 def load(pipe: Connection, given: tuple[str, str, str], count: int) -> None:
@@ -66,14 +69,16 @@ def main() -> None:
         server = context.Process(target=serve, args=(theirs,), daemon=True)
         server.start()
         given = ours.recv()
-        for _ in range(2):
+        for attempt in range(2):
             mine, other = context.Pipe()
             process = context.Process(target=load, args=(other, given, count))
             process.start()
             outcomes, peak = mine.recv()
             process.join()
             print(f"{count:,} rows: {outcomes}, {peak:.0f} MB", flush=True)
-        ours.send("end")
+            ours.send("go on")
+            if attempt == 0:
+                ours.recv()
         server.join()
 
 

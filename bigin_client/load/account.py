@@ -27,6 +27,10 @@ CREATED_BY: Final = "Created_By"
 _IDLE_PAGES: Final = 5
 
 
+class TooManyError(Exception):
+    """More records than are worth reading."""
+
+
 class Account:
     """Reads of one account, for the load engine.
 
@@ -111,16 +115,24 @@ class Account:
         read = self._reader(module, [field])
         return [] if reply.is_empty else [read(r) for r in reply.object().get("data") or []]
 
-    def modified_of_late(self, module: str, age: timedelta, fields: Sequence[str]) -> list[Record]:
+    def modified_of_late(
+        self, module: str, age: timedelta, fields: Sequence[str], *, most: int
+    ) -> list[Record]:
         """Return the records modified in the last `age`, by list, which shows writes at once.
 
         Raises:
             PagingError: The service does not sort by Modified_Time, or does not tell its time.
+            TooManyError: There are more than `most`.
         """
         now = self._transport.server_now()
         if now is None:
             raise PagingError("the service does not tell its time")
-        return self._newest(module, MODIFIED, now - age, fields)
+        found: list[Record] = []
+        for record in self._newest(module, MODIFIED, now - age, fields):
+            found.append(record)
+            if len(found) > most:
+                raise TooManyError
+        return found
 
     def by_ids(self, module: str, ids: Sequence[str], fields: Sequence[str]) -> list[Record]:
         """Return records by id, in our form; ids without a record are left out.
@@ -178,40 +190,41 @@ class Account:
 
     def created_since(
         self, module: str, since: datetime | None, fields: Sequence[str]
-    ) -> list[Record]:
-        """Return the records created since a moment by the server's clock, in our form.
+    ) -> Iterator[Record]:
+        """Yield the records created since a moment by the server's clock; some may come twice.
 
         Read by list, which shows writes at once, never by search, whose index lags. With
-        None, or when the service does not sort as asked, the whole module is returned.
+        None, or where the list cannot be followed so far, the whole module is read.
         """
         names = [*dict.fromkeys([*fields, CREATED, CREATED_BY])]
-        if since is None:
-            return [r for page in self.walk(module, names) for r in page]
-        try:
-            return self._newest(module, CREATED, since, names)
-        except PagingError as error:
-            log.warning("%s: %s; reading all of it", module, error.message)
-            return self.created_since(module, None, fields)
+        if since is not None:
+            try:
+                yield from self._newest(module, CREATED, since, names)
+            except (PagingError, RequestError) as error:
+                # For example more than page tokens reach.
+                log.warning("%s: %s; reading all of it", module, error.message)
+            else:
+                return
+        for page in self.walk(module, names):
+            yield from (r for r in page if since is None or _is_since(r.get(CREATED), since))
 
     def _newest(
         self, module: str, order: str, since: datetime, fields: Sequence[str]
-    ) -> list[Record]:
-        """Return the records whose time in the field `order` is not before `since`.
+    ) -> Iterator[Record]:
+        """Yield the records whose time in the field `order` is not before `since`.
 
         Raises:
             PagingError: The service does not sort as asked.
         """
         names = [*dict.fromkeys([*fields, order])]
         first, *others = field_groups(names, anchor=order)
-        found: list[Record] = []
         for page in self._by_time(module, order, first):
             for moment, record in page:
                 if moment < since:
-                    return found
+                    return
                 whole = self.get(module, record[ID], names) if others else record
                 if whole is not None:
-                    found.append(whole)
-        return found
+                    yield whole
 
     def just_written(self, module: str, ids: Sequence[str], fields: Sequence[str]) -> list[Record]:
         """Return records that were written a moment ago; ids without a record are left out.
@@ -298,3 +311,8 @@ class Account:
 
     def _reader(self, module: str, names: Sequence[str]) -> Any:
         return reader(self._metadata.field(module, n) for n in names)
+
+
+def _is_since(moment: Any, since: datetime) -> bool:
+    """Whether a time as read is not before another; one that is none may be."""
+    return not isinstance(moment, str) or timestamps.parse(moment) >= since

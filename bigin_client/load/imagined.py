@@ -115,8 +115,10 @@ class ImaginedAccount(Account):
         return self._over(module, super().search(module, condition, columns), columns)
 
     @override
-    def modified_of_late(self, module: str, age: timedelta, fields: Sequence[str]) -> list[Record]:
-        found = super().modified_of_late(module, age, fields)
+    def modified_of_late(
+        self, module: str, age: timedelta, fields: Sequence[str], *, most: int
+    ) -> list[Record]:
+        found = super().modified_of_late(module, age, fields, most=most)
         return [*self._over(module, found, fields), *self._new(module, fields)]
 
     @override

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bigin_client import coql, criteria
 from bigin_client.errors import NotFoundError, PagingError, RequestError, ScopeError
-from bigin_client.load.account import Account
+from bigin_client.load.account import Account, TooManyError
 from bigin_client.load.binding import ID
 from bigin_client.load.index import Index
 from bigin_client.load.rows import Row
@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 KEYS_A_QUERY: Final = 25
 #: What was modified so long ago is in every index ([code: Nango], with room to spare).
 RECENT: Final = timedelta(seconds=120)
+#: Records modified of late that are read, and held in memory, beside the keys.
+_MOST_RECENT: Final = 10_000
 #: Credits that reading may cost more than writing blindly: an idle record is worth something.
 _SLACK: Final = 5
 #: Data types that COQL serves (bigin-api.md 3.6 names those that it does not).
@@ -151,10 +153,16 @@ class Reading:
 
     def _look_up_is_cheaper(self, rows: int) -> bool:
         pages = -(-rows // 100) if self._key.by_id else -(-rows // self._keys_a_query) + 1
-        # A first chunk may be all there is. After that, looking up goes on for half of what a
-        # walk costs: how long the input is nobody knows, and in the end both may be paid.
-        limit = self._walk_cost() if not self._spent else self._walk_cost() / 2
-        return self._spent + pages < limit
+        return self._spent + pages < self._limit
+
+    @property
+    def _limit(self) -> float:
+        """Credits that looking up may cost.
+
+        A first chunk may be all there is. After that, looking up goes on for half of what a walk
+        costs: how long the input is nobody knows, and in the end both may be paid.
+        """
+        return self._walk_cost() if not self._spent else self._walk_cost() / 2
 
     @property
     def _keys_a_query(self) -> int:
@@ -166,7 +174,7 @@ class Reading:
                 self._account.by_ids(self._module, [r.record_id or "" for r in rows], self._fields)
             )
             return
-        recent = self._recent()
+        recent = self._recent(len(rows))
         found = self._query(self._wanted(rows), self._probe(recent))
         self._index.add(self._whole(found))
         # Last, because the index that COQL reads may show older values.
@@ -175,11 +183,19 @@ class Reading:
             self._said = True
             log.info("%s: keys are looked up instead of reading all records", self._module)
 
-    def _recent(self) -> list[Record]:
+    def _recent(self, rows: int) -> list[Record]:
+        pages = int(self._limit) - self._spent - rows // self._keys_a_query
+        most = min(_MOST_RECENT, PAGE_SIZE * max(1, pages))
         try:
-            return self._account.modified_of_late(self._module, RECENT, self._fields)
+            return self._account.modified_of_late(self._module, RECENT, self._fields, most=most)
         except PagingError as error:
             raise LookupUnavailableError(error.message) from None
+        except (TooManyError, RequestError):
+            # Whatever way keys are looked up, these would have to be read too.
+            self._searched = True
+            raise LookupUnavailableError(
+                "what was modified a moment ago cannot be listed for less than a walk"
+            ) from None
 
     def _wanted(self, rows: Sequence[Row]) -> list[Any]:
         """Return the values to ask for, of the key's first field, in every spelling."""

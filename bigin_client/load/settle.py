@@ -116,14 +116,7 @@ class Settler:
             if any(u.since is None for u in pending)
             else min(u.since for u in pending if u.since is not None) - _MARGIN
         )
-        found = self._account.created_since(self._module, since, sorted(index.fields))
-        free = [
-            r
-            for r in found
-            if not index.is_taken(r["id"])
-            and not (journal is not None and journal.knows_record(r["id"]))
-            and _may_be_ours(r, self._account.current_user())
-        ]
+        found, free = self._look(items, since, index, journal)
         settled = (
             by_content(items, free, index)
             if index.key is None
@@ -138,6 +131,35 @@ class Settler:
             len(settled.unknown),
         )
         return settled
+
+    def _look(
+        self,
+        items: Sequence[Item],
+        since: datetime | None,
+        index: Index,
+        journal: StreamJournal | None,
+    ) -> tuple[list[Record], list[Record]]:
+        """Return the records made since that have a row's key, and those that are no one's yet.
+
+        Of the others, which may be all that a long load has made, none is kept.
+        """
+        wanted = {i.row.key for i in items}
+        found: dict[str, Record] = {}
+        free: dict[str, Record] = {}
+        for record in self._account.created_since(self._module, since, sorted(index.fields)):
+            record_id = record["id"]
+            digest = index.key.digest(record) if index.key is not None else None
+            if digest is not None and digest in wanted:
+                found[record_id] = record
+            # With a key, only a record that has lost its own may be any row's.
+            if (
+                digest is None
+                and not index.is_taken(record_id)
+                and not (journal is not None and journal.knows_record(record_id))
+                and _may_be_ours(record, self._account.current_user())
+            ):
+                free[record_id] = record
+        return list(found.values()), list(free.values())
 
 
 def by_key(

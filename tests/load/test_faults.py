@@ -98,6 +98,33 @@ def test_a_write_that_is_applied_late_is_waited_for(sim, client):
     assert len(keys(sim, "Products", "Product_Name")) == 30
 
 
+@pytest.mark.parametrize("sim", [{"token_chain_rows": 300}], indirect=True)
+@pytest.mark.parametrize("kind", ["cut", "cut_after"])
+def test_an_insert_is_settled_behind_more_records_than_tokens_reach(sim, client, kind):
+    """A load that goes on for long after the reply was lost."""
+    sim.before_request(lambda _request, sim: sim.clock.advance(1))
+    sim.faults.add(kind, match={"method": "POST"}, times=1)
+    assert load(client, "Products", products(900), "Product_Name") == {"created": 900}
+    assert len(keys(sim, "Products", "Product_Name")) == 900
+
+
+@pytest.mark.parametrize(
+    "sim", [{"sizes": {"Products": 2_500}, "token_chain_rows": 800}], indirect=True
+)
+def test_what_was_modified_of_late_is_not_read_where_a_walk_is_cheaper(sim, client):
+    """A load run again right after it wrote more than page tokens reach."""
+    records = sim.store.records("Products")
+    for start in range(0, 1_000, 100):
+        sim.clock.advance(1)
+        for record in records[start : start + 100]:
+            sim.store.update("Products", record["id"], {"Unit_Price": 1})
+    rows = [{"product_name": r["Product_Name"], "unit_price": 2} for r in records[:50]]
+    report = client.load("Products", rows, match_on=["Product_Name"], compare="always")
+    assert report.streams["Products"].outcomes["updated"] == 50
+    # A walk, what the list cost until its end, and 50 updates with the date that is tried first.
+    assert report.credits_used < 1.5 * 2_500 / 200 + 5 + 10
+
+
 def test_inserts_are_settled_by_list_not_by_search(sim, client):
     sim.faults.add("cut_after", match={"method": "POST"}, times=1)
     load(client, "Products", products(10), "Product_Name")
@@ -275,7 +302,7 @@ def test_writes_that_fail_after_they_were_done_do_not_pass_the_limit(sim, connec
     kind, details = fault
     sim.faults.add(kind, match={"method": "POST", "module": module}, times=3, **details)
     client = connect(max_credits=45)
-    with pytest.raises(CreditsExhaustedError):
+    with pytest.raises((CreditsExhaustedError, ServiceError), match="max_credits 45 reached"):
         client.load(module, make(500), match_on=[key], settle_seconds=0, compare="always")
     assert sim.credits_used <= 45
 

@@ -352,7 +352,7 @@ def leave_the_leftovers(patch: pytest.MonkeyPatch) -> None:
 
 
 def trust_the_index(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(accounts.Account, "modified_of_late", lambda *_: [])
+    patch.setattr(accounts.Account, "modified_of_late", lambda *_, **__: [])
 
 
 def see_no_changes(patch: pytest.MonkeyPatch) -> None:

@@ -170,11 +170,11 @@ def test_what_an_unclear_insert_made_is_read_before_it_is_settled(sim, client, m
     before, reads = sim.store.count("Products"), []
     read = accounts.Account.modified_of_late
 
-    def wait_for_the_insert(*arguments: Any) -> list[dict[str, Any]]:
+    def wait_for_the_insert(*arguments: Any, **more: Any) -> list[dict[str, Any]]:
         reads.append(1)
         while len(reads) == 2 and sim.store.count("Products") == before:
             time.sleep(0.01)
-        return read(*arguments)
+        return read(*arguments, **more)
 
     monkeypatch.setattr(accounts.Account, "modified_of_late", wait_for_the_insert)
     rows = [{"product_name": f"Raced {i}", "unit_price": i} for i in range(8)]
