@@ -20,6 +20,8 @@ import msgspec
 from bigin_client import timestamps
 
 INVALID_DATA: Final = "INVALID_DATA"
+#: Power of ten of the largest number that a double holds: what is beyond is none for the service.
+_LARGEST: Final = 307
 
 
 class Choice(Protocol):
@@ -77,6 +79,21 @@ def is_blank(value: object) -> bool:
     return isinstance(value, (list, tuple)) and not value
 
 
+def is_utf8(value: object) -> bool:
+    """Whether UTF-8, and so the service, can take all texts in a value: no half characters."""
+    if isinstance(value, str):
+        if value.isascii():
+            return True
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return False
+        return True
+    if isinstance(value, dict):
+        return all(is_utf8(k) and is_utf8(v) for k, v in value.items())
+    return not isinstance(value, (list, tuple)) or all(is_utf8(v) for v in value)
+
+
 def text(value: Any, field: FieldFacts) -> str:
     """Text of any kind: numbers and times are written out, nothing is cut off."""
     if isinstance(value, (bool, dict, list, tuple, bytes)):
@@ -111,7 +128,7 @@ def big_integer(value: Any, field: FieldFacts) -> str:
 
 def integer(value: Any, _field: FieldFacts) -> int:
     """A whole number."""
-    if type(value) is int:
+    if type(value) is int and abs(value) < 10**_LARGEST:
         return value
     found = _decimal(value, "a whole number is needed")
     if found != found.to_integral_value():
@@ -274,6 +291,8 @@ def _decimal(value: Any, reason: str) -> Decimal:
             raise RefusedValueError(reason)
     if not found.is_finite():
         raise RefusedValueError(reason)
+    if found and found.adjusted() > _LARGEST:
+        raise RefusedValueError("a number of this size fits no field")
     return found
 
 

@@ -16,6 +16,7 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
@@ -35,7 +36,7 @@ _NETWORK: Final = frozenset(
     | {"fuse.sshfs", "fuse.s3fs", "fuse.gcsfuse"}
 )
 _encoder = msgspec.json.Encoder(decimal_format="number")
-_decoder = msgspec.json.Decoder()
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
 _SCHEMA: Final = """
     CREATE TABLE IF NOT EXISTS entry (
         connection TEXT NOT NULL,

@@ -7,11 +7,13 @@ Each file is JSON lines. They hold rows or keys on purpose, so only their owner 
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 import threading
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any, Final, Literal, TypeAlias
 
@@ -20,6 +22,7 @@ import msgspec
 
 from bigin_client import timestamps
 from bigin_client.errors import SettingsError
+from bigin_client.field_writes import is_utf8
 
 RejectOutcome: TypeAlias = Literal["rejected", "unknown"]
 
@@ -38,6 +41,7 @@ def _plain(value: object) -> object:
 
 
 _encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=_plain)
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
 
 
 @dataclass(frozen=True)
@@ -146,7 +150,7 @@ class RowFile:
 
     def write(self, line: Mapping[str, Any]) -> None:
         """Add one line; it is safe after the next `sync`."""
-        data = _encoder.encode(line) + b"\n"
+        data = to_json(line) + b"\n"
         with self._lock:
             self.lines += 1
             if self._file is not None:
@@ -183,4 +187,34 @@ def _ends_with_newline(path: Path) -> bool:
 
 def to_json(value: object) -> bytes:
     """Return JSON of a row; times, decimals and bytes of warehouses included."""
-    return _encoder.encode(value)
+    try:
+        return _encoder.encode(value)
+    except UnicodeEncodeError:
+        return _encoder.encode(_escaped(value))
+
+
+def from_json(data: bytes | str) -> Any:
+    """Return what JSON text says; numbers with a fraction are exact.
+
+    Texts cut within a character and NaN, which other writers of JSON let through, are read
+    too: they are for the row's own check to judge.
+
+    Raises:
+        ValueError: It is no JSON.
+    """
+    try:
+        return _decoder.decode(data)
+    except msgspec.DecodeError:
+        return json.loads(data, parse_float=Decimal)
+
+
+def _escaped(value: object) -> object:
+    """Return a value whose lone surrogates are escapes: UTF-8 has none, JSON can name them."""
+    if isinstance(value, str):
+        return value if is_utf8(value) else msgspec.Raw(json.dumps(value).encode())
+    if isinstance(value, Mapping):
+        return {
+            k if not isinstance(k, str) or is_utf8(k) else ascii(k)[1:-1]: _escaped(v)
+            for k, v in value.items()
+        }
+    return [_escaped(v) for v in value] if isinstance(value, (list, tuple)) else value

@@ -9,16 +9,14 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
-from decimal import Decimal
 from typing import IO, Any, Final
 
-import msgspec
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 from typing_extensions import override
 
 from bigin_client.errors import SettingsError
+from bigin_client.rejects import from_json
 
-_decoder = msgspec.json.Decoder(float_hook=Decimal)
 _REQUIRED: Final = {
     "RECORD": ("stream", "record"),
     "SCHEMA": ("stream", "schema"),
@@ -73,7 +71,7 @@ class MessageReader(GenericSingerReader[bytes]):
 
     @override
     def deserialize_json(self, line: bytes | str) -> dict[str, Any]:
-        found: dict[str, Any] = _decoder.decode(line)
+        found: dict[str, Any] = from_json(line)
         return found
 
     @staticmethod
@@ -85,8 +83,8 @@ class MessageReader(GenericSingerReader[bytes]):
 
     def _decode(self, line: bytes | str, number: int) -> dict[str, Any]:
         message: Any = None
-        with suppress(msgspec.DecodeError, UnicodeDecodeError):
-            message = _decoder.decode(line)
+        with suppress(ValueError):
+            message = from_json(line)
         if not isinstance(message, dict) or not isinstance(message.get("type"), str):
             raise SettingsError(
                 f"Line {number} of the input is no Singer message",

@@ -9,20 +9,18 @@ import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cached_property
 from typing import IO, Any, Final, cast
 
-import msgspec
 from upath import UPath
 
 from bigin_client.errors import SettingsError
 from bigin_client.files import storage
 from bigin_client.files.formats import Format, known_format, split_suffix
+from bigin_client.rejects import from_json
 
 #: Rows of a Parquet file that are in memory at a time.
 _BATCH: Final = 1_000
-_decoder = msgspec.json.Decoder(float_hook=Decimal)
 
 
 @dataclass(frozen=True)
@@ -154,8 +152,8 @@ def _json_lines(stream: IO[bytes]) -> Iterator[Line]:
         if not line.strip():
             continue
         try:
-            row = _decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            row = from_json(line)
+        except ValueError:
             yield Unreadable({"line": line.decode("utf-8", "replace").rstrip("\n")}, "no JSON")
             continue
         if isinstance(row, dict):

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import fsspec
-import msgspec
 
 from bigin_client import timestamps
 from bigin_client.errors import SettingsError
@@ -23,14 +22,13 @@ from bigin_client.load.binding import ID
 from bigin_client.load.options import LoadOptions, RunOptions
 from bigin_client.load.results import LoadReport, Outcome
 from bigin_client.load.run import Client, LoadRun
-from bigin_client.rejects import is_local, to_json
+from bigin_client.rejects import from_json, is_local, to_json
 
 log = logging.getLogger(__name__)
 
 #: What the `outcome` of a line says: surely not written, or sent, and nobody could tell.
 REJECTED: Final = Outcome.REJECTED.value
 UNKNOWN: Final = Outcome.UNKNOWN.value
-_decoder: Final = msgspec.json.Decoder()
 
 
 @dataclass(frozen=True)
@@ -142,7 +140,7 @@ def _lines(path: str) -> Iterator[tuple[str, int, bytes]]:
 
 def _line(name: str, number: int, line: bytes) -> Refused:
     try:
-        found = _decoder.decode(line)
+        found = from_json(line)
         at = found.get("at")
         return Refused(
             str(found["stream"]),
@@ -153,7 +151,7 @@ def _line(name: str, number: int, line: bytes) -> Refused:
             timestamps.parse(at) if at else None,
             str(found.get("outcome") or REJECTED),
         )
-    except (msgspec.DecodeError, AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         raise SettingsError(
             f"{name}, line {number}: not a line of a rejects file",
             hint="Each line is a JSON object with stream, module, mode and row.",

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 
 from bigin_client import field_types, journal
-from bigin_client.field_writes import INVALID_DATA, RefusedValueError, is_blank
+from bigin_client.field_writes import INVALID_DATA, RefusedValueError, is_blank, is_utf8
 from bigin_client.load.binding import DELETED_AT, ID, Binding
 from bigin_client.load.keys import MatchKey, looks_like_id
 from bigin_client.load.options import LoadOptions
@@ -19,6 +19,7 @@ MANDATORY_NOT_FOUND: Final = "MANDATORY_NOT_FOUND"
 MATCH_KEY_MISSING: Final = "MATCH_KEY_MISSING"
 ROW_KEY_MISSING: Final = "ROW_KEY_MISSING"
 
+_HALF: Final = "the text is cut within a character (a lone surrogate)"
 #: Keys whose values name a module; ours say Pipelines where the service says Deals.
 _PARENT_KEYS: Final = ("$related_module", "$se_module")
 
@@ -147,6 +148,9 @@ class Shaper:
                 if column in source:
                     found = self._blank(row, about)
                     refusal = refusal or found
+                continue
+            if not is_utf8(value):
+                refusal = refusal or Refusal(INVALID_DATA, _HALF, about.api_name)
                 continue
             if may_be_natural and self._lookups is not None:
                 natural = self._lookups.natural_key(about, value)

@@ -130,9 +130,11 @@ def test_a_duplicate_is_a_reject_that_names_the_record(sim, client, tmp_path, li
 KILLED = textwrap.dedent(
     """
     import sys
+    from decimal import Decimal
     from bigin_client import BiginClient, Settings
     base_url, key, journal, mode, count = sys.argv[1:]
-    rows = [{"ref": i, "product_name": "Same name", "Product_Code": f"c{i}"}
+    price = Decimal("12345678901234567.89")  # more digits than a float has
+    rows = [{"ref": i, "product_name": "Same name", "Product_Code": f"c{i}", "Unit_Price": price}
             for i in range(int(count))]
     settings = Settings(api_key=key, base_url=base_url, requests_per_second=0,
                         rate_limit_store="memory", max_concurrency=3)
@@ -180,6 +182,7 @@ def test_kill_and_run_again(sim, tmp_path, mode, after, late):
     stop()
     again = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert again.returncode == 0, again.stderr
+    assert "unknown" not in again.stdout
     assert codes(sim) == Counter({f"c{i}": 1 for i in range(700)})
 
 

@@ -418,3 +418,47 @@ def test_no_row_reaches_the_log(client, caplog, tmp_path):
     report = client.load("Contacts", rows, rejects_path=str(tmp_path / "r.jsonl"))
     assert report.refused == 1
     assert "ekrit" not in caplog.text + repr(report)
+
+
+#: Values that no request can carry, though a row may hold them.
+BEYOND = [
+    ("Contacts", "Last_Name", "cut \ud83d"),
+    ("Contacts", "Email", "\ud83d@example.com"),
+    ("Contacts", "Account_Name", {"id": "1", "name": "\ud83d"}),
+    ("Contacts", "Tag", ["\ud83d"]),
+    ("Products", "Unit_Price", Decimal("1E+400")),
+    ("Products", "Unit_Price", 10**400),
+    ("Products", "Unit_Price", "1e400"),
+]
+
+
+@pytest.mark.parametrize(("module", "column", "value"), BEYOND)
+@pytest.mark.parametrize("mode", ["upsert", "insert"])
+def test_a_value_that_no_request_can_carry_is_a_reject(
+    sim, client, tmp_path, lines, mode, module, column, value
+):
+    """A cut emoji or a number beyond any double refuses its row, not the rows beside it."""
+    before = sim.store.count(module)
+    name = {"Contacts": "Last_Name", "Products": "Product_Name"}[module]
+    rows: list[dict[str, Any]] = [
+        {name: f"New {i}", "Email": f"n{i}@example.com", "Description": f"row {i}"}
+        for i in range(3)
+    ]
+    rows[1][column] = value
+    key = "Email" if module == "Contacts" else name
+    report = client.load(
+        module,
+        rows,
+        mode=mode,
+        rejects_path=str(tmp_path / "rejects.jsonl"),
+        outcomes_path=str(tmp_path / "outcomes.jsonl"),
+        journal_path=str(tmp_path / "journal.sqlite"),
+        max_rejects=1,
+        **({"row_key": ["Description"]} if mode == "insert" else {"match_on": [key]}),
+    )
+    assert outcomes(report, module) == {"created": 2, "rejected": 1}
+    assert sim.store.count(module) == before + 2
+    (line,) = lines(tmp_path / "rejects.jsonl")
+    assert line["code"] == "INVALID_DATA"
+    assert line["row"]["Description"] == "row 1"
+    assert line["row"][column] == (value if not isinstance(value, Decimal) else float("inf"))

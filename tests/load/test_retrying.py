@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -45,6 +46,19 @@ def test_exactly_the_mended_rows_are_loaded(sim, client, refused):
     (line,) = read_rejects(str(rest))
     assert line.row["mail"] == "n7@load.test"
     assert len(refused.read_text().splitlines()) == 6
+
+
+def test_numbers_come_back_exact(sim, client, tmp_path):
+    """More digits than a float has go through the rejects file and back without loss."""
+    path = tmp_path / "rejects.jsonl"
+    row = {"Product_Name": "x" * 500, "Unit_Price": Decimal("12345678901234567.89")}
+    options = {"match_on": ["Product_Name"]}
+    client.load("Products", [row], rejects_path=str(path), **options)
+    path.write_text(path.read_text().replace("x" * 500, "short"))
+    report = retry_rejects(client, str(path), RunOptions(), options)
+    assert report.streams["Products"].outcomes == {"created": 1}
+    (made,) = [r for r in sim.store.records("Products") if r["Product_Name"] == "short"]
+    assert Decimal(str(made["Unit_Price"])) == row["Unit_Price"]
 
 
 @pytest.mark.parametrize("overwrite", [False, True])

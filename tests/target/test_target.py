@@ -321,6 +321,21 @@ def test_a_line_that_is_no_message(target, singer, line, message):
     assert "ekrit" not in done.stderr
 
 
+def test_what_json_writers_let_through_is_read(target, sim, singer):
+    """NaN is blank; a text cut within a character refuses its row, not the run."""
+    schema, *rows = singer("contacts", rows_of("Contacts", 4), every=9)
+    rows[1]["record"]["phone"] = float("nan")
+    rows[2]["record"]["last_name"] = "cut \ud83d"
+    before = sim.store.count("Contacts")
+    done = target.run(
+        [schema, *rows], rejects_path=str(target.folder / "rejects.jsonl"), max_rejects=1
+    )
+    assert done.code == 0, done.stderr
+    assert sim.store.count("Contacts") == before + 3
+    (line,) = (target.folder / "rejects.jsonl").read_text().splitlines()
+    assert json.loads(line)["row"]["last_name"] == "cut \ud83d"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [("{oops", "is no valid JSON"), ("[]", "is no JSON object"), (None, "cannot be read")],
