@@ -87,6 +87,11 @@ class Exchanges:
         """Where the pace is kept; other things that loads share may be kept there too."""
         return self._pacer.store
 
+    @property
+    def is_paced_out(self) -> bool:
+        """Whether the pace is used up: more threads would send no more requests."""
+        return self._pacer.is_used_up
+
     # -- life ------------------------------------------------------------------------------
 
     def cancel(self) -> None:

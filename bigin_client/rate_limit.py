@@ -1,8 +1,9 @@
 """Even pacing of requests, shared by all threads and, with a file or Redis, by processes.
 
 The pace is a GCRA with no burst: each request reserves the next free moment. After a 429 the
-rate is halved and then climbs back evenly (additive increase, multiplicative decrease). No
-library was found that paces evenly, shares its state between processes and adapts.
+rate is lowered a little, after another one soon halved, and then climbs back evenly (additive
+increase, multiplicative decrease). No library was found that paces evenly, shares its state
+between processes and adapts.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
@@ -33,6 +35,13 @@ MAX_AHEAD: Final = 10.0
 MAX_RESERVATION: Final = 5.0
 #: Seconds in which the rate climbs from nothing to the configured one after a 429.
 RECOVERY: Final = 60.0
+#: What a 429 leaves of the rate. A single one may come from a request that went late, or met
+#: another on its way; one within `AGAIN` seconds of another says that the rate is not ours.
+AFTER_ONE: Final = 0.9
+AFTER_MORE: Final = 0.5
+AGAIN: Final = 3.0
+#: Share of the interval: a request that had to wait longer than this found the pace used up.
+LONG: Final = 0.5
 LOCK_TIMEOUT: Final = 1.0
 #: Seconds between two looks at a lock that another process holds: for less than a millisecond.
 LOCK_POLL: Final = 0.005
@@ -282,6 +291,16 @@ class Pacer:
         self._longest_pause = longest_pause
         self._clock = clock
         self._sleep = sleep
+        #: Seconds that a request may go late before it moves the next ones: half of what would
+        #: let one more than the rate, rounded up, go within a second.
+        self._slack = ((math.floor(rate) + 1) / rate - 1) / 2 if rate > 0 else 0.0
+        #: Of the latest requests, the share that had to wait for their turn.
+        self._pressure = 0.0
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether nearly every request has to wait for its turn: more threads would only wait."""
+        return self._pressure > 0.8  # noqa: PLR2004 - see `wait`
 
     def wait(self) -> None:
         """Return when the next request may be sent.
@@ -302,10 +321,20 @@ class Pacer:
                 )
             if turn is not _Turn.OURS:
                 delay = min(delay, MAX_RESERVATION)
-            if delay > 0:
-                self._sleep(delay)
+            late = self._sleep_for(delay) if delay > 0 else 0.0
             if turn is _Turn.OURS:
+                waited = delay * self._rate > LONG
+                self._pressure += (waited - self._pressure) / 4
+                if late > self._slack:
+                    self._update(partial(self._move, late - self._slack))
                 return
+
+    def _sleep_for(self, delay: float) -> float:
+        """Wait; returns how much longer that took."""
+        clock = self._clock or time.monotonic
+        began = clock()
+        self._sleep(delay)
+        return clock() - began - delay
 
     @property
     def store(self) -> Store:
@@ -317,7 +346,7 @@ class Pacer:
         self._store.close()
 
     def slow_down(self, pause: float = 0.0) -> None:
-        """Note a 429: halve the rate for a while and let nobody send for `pause` seconds."""
+        """Note a 429: lower the rate for a while and let nobody send for `pause` seconds."""
         if self._rate > 0:
             self._update(lambda state, now: self._lower(state, now, pause))
 
@@ -336,12 +365,18 @@ class Pacer:
         state.free_at = start + interval
         return start - now, _Turn.OURS
 
+    def _move(self, seconds: float, state: State, _now: float) -> None:
+        """Let those who have no moment yet keep their distance from a request that goes late."""
+        state.free_at += min(seconds, 1.0 / self._rate)
+
     def _lower(self, state: State, now: float, pause: float) -> None:
         if pause > 0:
             state.paused_until = max(state.paused_until, now + min(pause, MAX_PAUSE))
             state.paused_at = now
-        if now - state.lowered_at >= 1.0:  # replies to one burst count once
-            state.share = max(self._share(state, now) / 2, 0.05)
+        since = now - state.lowered_at
+        if since >= 1.0:  # replies to one burst count once
+            factor = AFTER_MORE if since < AGAIN else AFTER_ONE
+            state.share = max(self._share(state, now) * factor, 0.05)
             state.lowered_at = now
 
     @staticmethod

@@ -50,17 +50,66 @@ def test_an_idle_time_earns_no_burst():
     assert found[2] - found[0] == pytest.approx(0.5)
 
 
-def test_a_429_halves_the_rate_and_it_climbs_back():
+def gap(pacer, clock):
+    found = moments(pacer, clock, 3)
+    return found[2] - found[1]
+
+
+def test_a_single_429_costs_little():
+    """Near the limit a request that is 20 ms late is enough to draw one."""
     clock = Clock()
     pacer = Pacer(10, MemoryStore(), clock=clock, sleep=clock.sleep)
     moments(pacer, clock, 2)
     pacer.slow_down()
     pacer.slow_down()  # the same burst counts once
-    slow = moments(pacer, clock, 3)
-    assert slow[2] - slow[1] == pytest.approx(0.2, rel=0.1)
+    assert gap(pacer, clock) == pytest.approx(1 / 9, rel=0.02)
+    clock.now += 7
+    assert gap(pacer, clock) == pytest.approx(0.1)
+
+
+def test_a_429_soon_after_another_halves_the_rate_and_it_climbs_back():
+    """Somebody else uses the same limit."""
+    clock = Clock()
+    pacer = Pacer(10, MemoryStore(), clock=clock, sleep=clock.sleep)
+    moments(pacer, clock, 2)
+    pacer.slow_down()
+    clock.now += 2
+    pacer.slow_down()
+    assert gap(pacer, clock) == pytest.approx(0.21, rel=0.05)
+    clock.now += 2
+    pacer.slow_down()
+    assert gap(pacer, clock) == pytest.approx(0.38, rel=0.1)
     clock.now += 61
-    fast = moments(pacer, clock, 3)
-    assert fast[2] - fast[1] == pytest.approx(0.1)
+    assert gap(pacer, clock) == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("late", [0.02, 0.05, 0.09])
+def test_a_request_that_goes_late_moves_the_next_ones(late):
+    """Or eleven would go within a second at 9.8 a second."""
+    clock, number = Clock(), 0
+
+    def sleep(seconds):
+        nonlocal number
+        number += 1
+        clock.sleep(seconds + late * (number % 7 == 0))
+
+    found = moments(Pacer(9.8, MemoryStore(), clock=clock, sleep=sleep), clock, 60)
+    assert min(b - a for a, b in zip(found, found[10:], strict=False)) > 1
+    assert found[-1] - found[0] < 59 / 9.8 + 9 * late
+
+
+def test_a_pace_that_is_used_up_is_seen():
+    """So that nobody sends more threads to wait."""
+    clock = Clock()
+    pacer = Pacer(10, MemoryStore(), clock=clock, sleep=clock.sleep)
+    assert not pacer.is_used_up
+    moments(pacer, clock, 9)
+    assert pacer.is_used_up
+    for _ in range(9):
+        clock.now += 0.2
+        pacer.wait()
+    assert not pacer.is_used_up
+    assert not Pacer(0, MemoryStore(), sleep=clock.sleep).is_used_up
 
 
 def test_a_pause_holds_everybody():
