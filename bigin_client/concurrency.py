@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterator
 
 
 class Gate:
-    """So many places; a stop wakes everybody who waits for one.
+    """So many places, in the order of arrival; a stop wakes everybody who waits for one.
+
+    Without that order whoever leaves is back before the one who waits has woken: of several modules
+    that are read at once some would come last, alone.
 
     Args:
         places: How many may be inside at a time.
@@ -15,19 +18,29 @@ class Gate:
     """
 
     def __init__(self, places: int, stopped: threading.Event) -> None:
-        self._free = places
         self._stopped = stopped
         self._changed = threading.Condition()
+        self._arrived = 0
+        #: Who arrived before this number is in, or was.
+        self._let_in = places
 
     def __enter__(self) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: self._free > 0 or self._stopped.is_set())
-            self._free -= 1  # below 0 only after a stop
+            number = self._arrived
+            self._arrived += 1
+            try:
+                self._changed.wait_for(lambda: number < self._let_in or self._stopped.is_set())
+            except BaseException:  # a signal, amid the wait
+                self._leave()
+                raise
 
     def __exit__(self, *_error: object) -> None:
         with self._changed:
-            self._free += 1
-            self._changed.notify()
+            self._leave()
+
+    def _leave(self) -> None:
+        self._let_in += 1
+        self._changed.notify_all()
 
     def wake(self) -> None:
         """Let everybody who waits see the stop."""

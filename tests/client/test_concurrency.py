@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -254,7 +255,46 @@ def test_a_place_is_given_back_after_an_error():
         with pytest.raises(ValueError, match="x"), gate:
             raise ValueError("x")
     with gate:
-        assert gate._free == 0
+        assert not Watched(gate).is_in
+    # Nor does one that stopped waiting keep a place.
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(gate._changed, "wait_for", Mock(side_effect=ValueError("x")))
+        with pytest.raises(ValueError, match="x"):
+            gate.__enter__()
+    with gate:
+        pass
+
+
+class Watched:
+    """A thread that goes through a gate, and whether it got in at once."""
+
+    def __init__(self, gate, done=lambda: None):
+        self._gate, self._done = gate, done
+        self.thread = threading.Thread(target=self._work)
+        before = gate._arrived
+        self.thread.start()
+        while gate._arrived == before:
+            time.sleep(0.001)
+        self.thread.join(0.05)
+
+    def _work(self):
+        with self._gate:
+            self._done()
+
+    @property
+    def is_in(self):
+        return not self.thread.is_alive()
+
+
+def test_places_are_given_in_the_order_of_arrival():
+    """Whoever leaves and comes back at once does not go before one who waits."""
+    gate, order = Gate(1, threading.Event()), []
+    with gate:
+        waiting = Watched(gate, lambda: order.append("waiting"))
+    with gate:
+        order.append("back")
+    waiting.thread.join(5)
+    assert order == ["waiting", "back"]
 
 
 def test_a_connection_that_is_being_opened_ends_with_the_stop(client, sim, monkeypatch):
