@@ -25,7 +25,10 @@ def crew_of(records: Records) -> Crew:
     """Return the crew of a client."""
     with _crews_lock:
         if records not in _crews:
-            _crews[records] = Crew(records.transport.settings.max_concurrency)
+            transport = records.transport
+            _crews[records] = Crew(
+                transport.settings.max_concurrency, lambda: transport.is_paced_out
+            )
         return _crews[records]
 
 
@@ -34,10 +37,12 @@ class Crew:
 
     Args:
         places: How many may.
+        is_paced_out: Whether more of them would only wait for their turn.
     """
 
-    def __init__(self, places: int) -> None:
+    def __init__(self, places: int, is_paced_out: Callable[[], bool] = lambda: False) -> None:
         self._places = places
+        self._is_paced_out = is_paced_out
         self._busy = 0
         self._lock = threading.Lock()
         self._helpers: ThreadPoolExecutor | None = None
@@ -52,12 +57,17 @@ class Crew:
         finally:
             self.release()
 
+    @property
+    def has_room(self) -> bool:
+        """Whether one more thread would send more requests."""
+        return self._busy < self._places and not self._is_paced_out()
+
     def hire(self) -> bool:
-        """Take a place, if one is free."""
+        """Take a place, if there is one that would be of use."""
         with self._lock:
-            free = self._busy < self._places
-            self._busy += free
-            return free
+            taken = self.has_room
+            self._busy += taken
+            return taken
 
     def release(self) -> None:
         """Give a place back."""

@@ -70,8 +70,8 @@ class Seek:
         newest = max(self._ledger.expected.values(), default=None)
         for found in steps:
             yield found
-            if first.pages <= look_at:
-                continue
+            if first.pages <= look_at or not self._source.crew.has_room:
+                continue  # nobody is free to help
             look_at = first.pages * 2
             if newest is None:
                 row = newest_row(self._source)

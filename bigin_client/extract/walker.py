@@ -333,11 +333,14 @@ class Walker:
                 while page is not None:
                     if any(_before(r, time) and r.time != chain.since for r in page.rows):
                         raise BrokenAssumptionError(SORT_NOT_APPLIED, about_sort=True)
+                    # Later rows are left to the fresh question that follows: before it, nothing
+                    # keeps the walker above from reading them too.
+                    within = [r for r in page.rows if not _after(r, time)]
                     with self._ledger.lock:
-                        rows = self._below(page.rows)
+                        rows = self._below(within)
                         self._mark(rows)
                     beyond = next((r for r in page.rows if _after(r, time)), None)
-                    ids.update(r.id for r in page.rows if not _after(r, time))
+                    ids.update(r.id for r in within)
                     yield take(chain, page, self._fresh(rows)), beyond
                     if self._met and beyond is None:
                         return  # the walker above reads this second whole

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 
 import pytest
 
 from bigin_client.errors import BiginError, RequestError
 from bigin_client.extract import ReadAhead, ranges, seek
 from bigin_client.extract.crew import Crew, crew_of
+from bigin_client.extract.ledger import Ledger
+from bigin_client.extract.walker import Walker
 
 
 @pytest.fixture
@@ -112,6 +115,33 @@ def test_no_more_threads_than_places(account):
     found = {e.module: sum(len(p.records) for p in e) for e in extractions}
     assert found == dict.fromkeys(names, 300)
     assert max(e.running for e in sim.requests) <= client.settings.max_concurrency
+
+
+def test_nothing_is_handed_over_from_above_the_floor(account):
+    """Another walker may begin there: after a second that filled pages, too."""
+    sim, client = account(sizes={})
+    at = sim.clock.now() - timedelta(days=1)
+    for gap in [60] * 4 + [0] * 10 + [60] * 8:
+        at += timedelta(seconds=gap)
+        sim.store.insert("Accounts", {"Account_Name": f"{at:%H:%M} {gap}"}, at)
+    source = client.extract("Accounts", page_size=3).source
+    walker = Walker(source, Ledger(full=True))
+    count = 0
+    for found in walker.advance():
+        count += len(found.rows)
+        assert max((r.time for r in found.rows), default=0) <= walker.floor
+    assert count == 22
+
+
+def test_walkers_do_not_help_where_the_pace_is_used_up():
+    """They would only wait, and where two walkers meet about one page is read twice."""
+    paced_out = True
+    crew = Crew(3, lambda: paced_out)
+    assert not crew.has_room
+    assert not crew.hire()
+    paced_out = False
+    assert crew.has_room
+    assert [crew.hire() for _ in range(4)] == [True, True, True, False]
 
 
 def test_a_crew_has_so_many_places():
