@@ -461,7 +461,11 @@ def markdown() -> str:
 @pytest.mark.parametrize("table", TABLES)
 def test_the_document_is_current(table):
     """Made anew by: .venv/dev/bin/python tests/client/test_fault_matrix.py."""
-    assert section(table) in DOCUMENT.read_text(encoding="utf-8")
+    document = DOCUMENT.read_text(encoding="utf-8")
+    if section(table) not in document:
+        # A machine that stands still for the clients' time-out adds a try; not twice in a cell.
+        cells.cache_clear()
+    assert section(table) in document
 
 
 @pytest.mark.slow

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from unittest.mock import patch
 
 import pytest
 
-from bigin_client import BiginClient, Settings
+from bigin_client import BiginClient, Settings, transport
 from bigin_client.contract import Report, run
 from bigin_client.testing import BiginSimulator
 
@@ -41,7 +42,7 @@ def _account(prepare: Prepare | None = None, **options: object) -> Iterator[Bigi
 
 
 def _examine(sim: BiginSimulator, **options: object) -> Report:
-    """Examine the simulator; waits move its clock instead of passing."""
+    """Examine the simulator; waits move its clock instead of passing, or take milliseconds."""
     settings = Settings(
         api_key=sim.api_key,
         base_url=sim.base_url,
@@ -49,7 +50,8 @@ def _examine(sim: BiginSimulator, **options: object) -> Report:
         requests_per_second=0,
         rate_limit_store="memory",
     )
-    with BiginClient(settings, front_end="bigin") as client:
+    short = patch.multiple(transport, FIRST_DELAY=0.002, LONGEST_DELAY=0.02)
+    with short, BiginClient(settings, front_end="bigin") as client:
         return run(client, wait=sim.clock.advance, clock=sim.clock.timestamp, **options)
 
 
