@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import importlib
 import importlib.resources
+import inspect
 import json
 import subprocess
 import sys
@@ -162,3 +163,66 @@ def test_importing_everything_loads_nothing_that_only_a_task_needs():
     heavy = {"requests", "pyarrow", "sqlite3", "bigin_client.transport", "bigin_client.load"}
     assert "airflow_provider_bigin.triggers.changes" in loaded
     assert not heavy & loaded
+
+
+_COMMANDS = """
+from airflow.cli.cli_parser import get_parser
+parser = get_parser()
+for command in (
+    ["list"], ["get", "bigin-connectors", "--full"], ["hooks"], ["behaviours"], ["widgets"],
+    ["links"], ["triggers"], ["configs"], ["queues"], ["notifications"], ["executors"],
+):
+    print("#", command[0])
+    words = parser.parse_args(["providers", *command, "--output", "plain"])
+    words.func(words)
+"""
+
+
+@pytest.mark.slow
+def test_every_airflow_providers_command_is_clean():
+    """In one process: each start of Airflow takes seconds.
+
+    But for ``lazy-loaded``, which fails in Airflow 3.3.2 whatever is installed: its own
+    configuration reads the providers first.
+    """
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", _COMMANDS],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    shown = dict(part.split("\n", 1) for part in run.stdout.split("# ")[1:])
+    assert "Traceback" not in run.stderr
+    assert "bigin" not in run.stderr, "no complaint about us"
+    for command in (
+        "list",
+        "get",
+        "hooks",
+        "behaviours",
+        "widgets",
+        "links",
+        "triggers",
+        "configs",
+    ):
+        assert "bigin" in shown[command], command
+    (hook,) = [line for line in shown["hooks"].splitlines() if "bigin" in line]
+    assert "BiginHook" in hook, "Airflow shows an error there when it cannot be imported"
+
+
+@pytest.mark.parametrize("kind", ["operators", "sensors"])
+def test_template_fields_are_arguments(kind):
+    """Trap: a field that is no argument of the same name is not rendered, or fails in the task."""
+    checked = 0
+    for entry in get_provider_info()[kind]:
+        for name in entry["python-modules"]:
+            module = importlib.import_module(name)
+            for found in vars(module).values():
+                if isinstance(found, type) and found.__module__ == name:
+                    arguments = {
+                        n
+                        for base in found.__mro__
+                        if base.__module__.startswith("airflow_provider_bigin")
+                        for n in inspect.signature(base.__init__).parameters
+                    }
+                    assert set(found.template_fields) <= arguments, found
+                    assert "bigin_conn_id" in found.template_fields, found
+                    checked += 1
+    assert checked >= {"operators": 16, "sensors": 3}[kind]
