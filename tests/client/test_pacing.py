@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import shutil
 import socket
-import subprocess
 import threading
 import time
 from itertools import pairwise
@@ -145,27 +143,6 @@ def test_several_processes_share_one_pace_through_the_file(simulate, tmp_path):
         check_pace(sim, 20, slack=0.05)
 
     on_a_machine_that_keeps_time(attempt)
-
-
-@pytest.fixture(scope="module")
-def redis_url(tmp_path_factory):
-    """Start a Redis server on a free port."""
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("redis-server is not installed")
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    folder = tmp_path_factory.mktemp("redis")
-    with subprocess.Popen(
-        [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)],
-        stdout=subprocess.DEVNULL,
-    ) as server:
-        for _ in range(100):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-                break
-            time.sleep(0.05)
-        yield f"redis://127.0.0.1:{port}/0"
-        server.terminate()
 
 
 @pytest.mark.slow
