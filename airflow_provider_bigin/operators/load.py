@@ -133,14 +133,21 @@ class BiginLoadOperator(BiginOperator):
         from bigin_client.errors import SettingsError
         from bigin_client.load import LoadOptions
 
-        given = {
-            **(self.options or {}),
+        own = {
             "mode": self.mode,
             "match_on": self.match_on,
             "fields": self.fields,
             "lookups": self.lookups,
             "run_workflows": self.run_workflows,
         }
+        twice = sorted(own.keys() & (self.options or {}).keys())
+        if twice:
+            raise SettingsError(
+                f"options: {', '.join(twice)} would not count, the operator has arguments of that "
+                "name",
+                hint=f"Write {twice[0]}=... beside options.",
+            )
+        given = {**(self.options or {}), **own}
         unknown = sorted(set(given) - set(LoadOptions.__dataclass_fields__))
         if unknown:
             raise SettingsError(f"a load has no option {', '.join(unknown)}")

@@ -464,6 +464,14 @@ def test_a_csv_row_with_cells_too_many_is_a_reject(load, tasks, tmp_path):
     assert summary["outcomes"]["created"] == 1
 
 
+def test_an_argument_among_the_options_is_refused(bigin_default, load, tasks):
+    """It lost against the argument's default: rows meant for updates were created."""
+    operator = load(people(2), options={"mode": "update", "fields": {"a": "Title"}})
+    with pytest.raises(SettingsError, match="fields, mode would not count"):
+        operator.execute(tasks.context())
+    assert emails(bigin_default) == []
+
+
 def test_an_option_that_does_not_exist_is_named(load, tasks):
     with pytest.raises(SettingsError, match="no option colour"):
         load(people(1), options={"colour": "red"}).execute(tasks.context())
