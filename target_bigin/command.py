@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import click
-from singer_sdk.exceptions import RecordsWithoutSchemaException
 
 from bigin_client.errors import SettingsError
 from target_bigin.target import TargetBigin
@@ -15,8 +14,6 @@ def run() -> int | None:
         TargetBigin.cli.main(prog_name="target-bigin", standalone_mode=False)
     except click.ClickException as error:
         raise SettingsError(error.format_message(), hint="See target-bigin --help.") from None
-    except RecordsWithoutSchemaException as error:
-        raise SettingsError(str(error)) from None
     except click.Abort:
         raise KeyboardInterrupt from None
     return None

@@ -22,7 +22,7 @@ from singer_sdk.plugin_base import _ConfigInput
 from typing_extensions import override
 
 from bigin_client.client import BiginClient
-from bigin_client.console import worst
+from bigin_client.console import ExitCode, worst
 from bigin_client.errors import BiginError, RejectedRecordsError, SettingsError
 from bigin_client.load import LoadReport, LoadRun, RunOptions, summary
 from bigin_client.settings import Settings
@@ -275,13 +275,26 @@ class TargetBigin(Target):
             self._finish_before_leaving()
         except Exception as error:
             if self._signal is None:
-                if self.report is None:
-                    self.finish()
-                raise
+                if self.report is not None:
+                    raise
+                raise self._ended_early(error) from None
             self._say_failure(error)
             self._finish_before_leaving()
         if self._signal is not None:  # it may have come while the last rows were settled
             self._leave(self._signal)
+
+    def _ended_early(self, error: Exception) -> Exception:
+        """Settle and report what came before the input, or the target, broke.
+
+        Returns:
+            The error to raise. Its exit code is the run's: 2 would say that nothing was sent.
+        """
+        if isinstance(error, RecordsWithoutSchemaException):
+            error = SettingsError(str(error))
+        told = error if isinstance(error, BiginError) else _unexpected(error)
+        self._run.fail(told)
+        told.exit_code = worst(self.finish().exit_codes)  # type: ignore[misc]  # this one's
+        return error
 
     def _finish_before_leaving(self) -> None:
         """Settle what can be settled: whatever fails now, the exit code is the signal's."""
@@ -302,6 +315,13 @@ class TargetBigin(Target):
 
 def _failed(report: LoadReport) -> BiginError:
     return BiginError("; ".join(message for _, message in report.failures))
+
+
+def _unexpected(error: Exception) -> BiginError:
+    # Its text may hold a record's contents.
+    found = BiginError(f"unexpected {type(error).__name__}")
+    found.exit_code = ExitCode.UNEXPECTED  # type: ignore[misc]  # this one's, not the class's
+    return found
 
 
 def _check_config_file(path: str) -> None:

@@ -18,7 +18,7 @@ from typing_extensions import Self
 
 from bigin_client.cli.progress import Meter
 from bigin_client.client import BiginClient
-from bigin_client.errors import BiginError
+from bigin_client.errors import BiginError, SettingsError
 from bigin_client.files.formats import known_format
 from bigin_client.files.reading import Input, Line, Unreadable, lines
 from bigin_client.load import LoadOptions, LoadReport, LoadRun, RunOptions, retry_rejects
@@ -163,7 +163,7 @@ class Load:
         self._meter.begin(stream, options.limit_rows or rows.promised)
         with LoadRun(self._client, self._files) as run:
             loader = run.stream(stream, module, options)
-            for line in islice(rows, options.limit_rows):
+            for line in self._read(islice(rows, options.limit_rows), run, stream):
                 if isinstance(line, Unreadable):
                     done = loader.refuse_unread(line.row, _UNREADABLE, line.reason)
                 else:
@@ -172,7 +172,7 @@ class Load:
                 self._meter.advance(1)
                 if loader.has_stopped:
                     break
-            if loader.mirror is not None and expected is not None:
+            if loader.mirror is not None and expected is not None and not run.report.failures:
                 if loader.report.rows == expected:
                     loader.mirror.declare_complete(f"{expected} rows, as expected")
                 else:
@@ -180,6 +180,14 @@ class Load:
             run.end_input()
             self._note(loader.settle())
             return run.close()
+
+    @staticmethod
+    def _read(rows: Iterable[Line], run: LoadRun, stream: str) -> Iterator[Line]:
+        """Yield rows; of an input that breaks off, what came before is loaded and accounted for."""
+        try:
+            yield from rows
+        except SettingsError as error:
+            run.fail(error, stream)
 
     def retry(
         self, path: str, options: Mapping[str, Any], *, overwrite_newer: bool, look: bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import signal
@@ -201,3 +202,23 @@ def test_every_option_of_the_engine_is_there(in_process):
         assert f"__{renamed.get(name, name)} " in told, name
     for name in RunOptions.__dataclass_fields__:
         assert f"__{name.removesuffix('_path')} " in told, name
+
+
+def test_a_file_that_breaks_off(in_process, own, caplog):
+    """What came before the break is loaded and accounted for: nothing was sent would be wrong."""
+    rows = "".join(f"a{i}@example.com,Name {i},T{i * 7919}\n" for i in range(2_000))
+    whole = gzip.compress(f"mail,Last_Name,Title\n{rows}".encode())
+    Path("cut.csv.gz").write_bytes(whole[: len(whole) // 2])
+    done = in_process("load", "cut.csv.gz", *BY_EMAIL, "--report", "report.json")
+    assert "breaks off" in caplog.text
+    loaded = len([m for m in people(own) if re.fullmatch(r"a\d+@example.com", m)])
+    assert loaded > 0
+    assert done.returncode == 6
+    report = json.loads(Path("report.json").read_text())
+    assert report["status"] == "failed"
+    entry = report["streams"]["cut"]
+    assert entry["outcomes"]["created"] == entry["rows"] == loaded
+
+    Path("cut.csv.gz").write_bytes(b"no gzip")
+    done = in_process("load", "cut.csv.gz", *BY_EMAIL)
+    assert done.returncode == 2

@@ -321,6 +321,24 @@ def test_a_line_that_is_no_message(target, singer, line, message):
     assert "ekrit" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "line", ["not json, Sekrit", '{"type": "RECORD", "stream": "other", "record": {"a": "Sekrit"}}']
+)
+def test_input_that_breaks_after_rows_were_sent(target, sim, singer, line):
+    """Exit code 2 says that nothing was sent; the report says that the run failed."""
+    before = sim.store.count("Contacts")
+    report = target.folder / "report.json"
+    rows = singer("contacts", rows_of("Contacts", 120), every=100)
+    done = target.run([*rows, line, *rows[1:]], report_path=str(report))
+    assert sim.store.count("Contacts") == before + 120
+    assert done.code == 6
+    assert "exit code 6" in done.last_line
+    assert done.states[-1] == {"contacts": 120}
+    told = json.loads(report.read_text())
+    assert told["status"] == "failed"
+    assert told["streams"]["contacts"]["outcomes"]["created"] == 120
+
+
 def test_what_json_writers_let_through_is_read(target, sim, singer):
     """NaN is blank; a text cut within a character refuses its row, not the run."""
     schema, *rows = singer("contacts", rows_of("Contacts", 4), every=9)
