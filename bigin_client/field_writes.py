@@ -10,6 +10,7 @@ A reason never quotes the value: it may be shown in logs, and the rejects file h
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import math
 from collections.abc import Sequence
 from decimal import Decimal
@@ -22,6 +23,7 @@ from bigin_client import timestamps
 INVALID_DATA: Final = "INVALID_DATA"
 #: Power of ten of the largest number that a double holds: what is beyond is none for the service.
 _LARGEST: Final = 307
+_NO_DATE: Final = "a date such as 2026-11-24 is needed"
 
 
 class Choice(Protocol):
@@ -142,6 +144,8 @@ def number(value: Any, _field: FieldFacts) -> Decimal | int:
     """A number; no currency sign, no thousands separator."""
     if type(value) is int and abs(value) < 10**15:
         return value
+    if type(value) is float and value.is_integer() and abs(value) < 10**15:
+        return int(value)
     found = _decimal(value, "a number is needed")
     return int(found) if found == found.to_integral_value() and abs(found) < 10**15 else found
 
@@ -161,29 +165,42 @@ def boolean(value: Any, _field: FieldFacts) -> bool:
 
 def date(value: Any, _field: FieldFacts) -> str:
     """A date; a date and time only if the time is midnight."""
-    reason = "a date such as 2026-11-24 is needed"
     if isinstance(value, str):
-        written = value.strip()
-        try:
-            value = (
-                dt.date.fromisoformat(written)
-                if len(written) == len("2026-11-24")
-                else dt.datetime.fromisoformat(written.replace("Z", "+00:00"))
-            )
-        except ValueError:
-            raise RefusedValueError(reason) from None
+        return _date_of_text(value)
+    return _date_of(value)
+
+
+@functools.lru_cache(maxsize=4_096)  # a table has few dates for many rows
+def _date_of_text(value: str) -> str:
+    written = value.strip()
+    try:
+        return _date_of(
+            dt.date.fromisoformat(written)
+            if len(written) == len("2026-11-24")
+            else dt.datetime.fromisoformat(written.replace("Z", "+00:00"))
+        )
+    except RefusedValueError:
+        raise
+    except ValueError:
+        raise RefusedValueError(_NO_DATE) from None
+
+
+def _date_of(value: Any) -> str:
     if isinstance(value, dt.datetime):
         if value.time() != dt.time():
             raise RefusedValueError("a date is needed, not a date with a time of day")
         value = value.date()
     if not isinstance(value, dt.date):
-        raise RefusedValueError(reason)
+        raise RefusedValueError(_NO_DATE)
     return value.isoformat()
 
 
 def date_time(value: Any, _field: FieldFacts) -> str:
     """A moment in UTC, in whole seconds; without an offset it is taken as UTC."""
     if isinstance(value, str):
+        common = timestamps.normalise_common(value)
+        if common is not None:
+            return common
         written = value.strip()
         if len(written) <= len("2026-11-24"):
             raise RefusedValueError("a date with a time of day is needed")

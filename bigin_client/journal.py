@@ -241,11 +241,19 @@ class StreamJournal:
         )
 
     def forget(self, row_keys: Iterable[bytes]) -> None:
-        """Drop rows that were surely not written, or need not be remembered, and sync."""
-        self._many(
-            "DELETE FROM entry WHERE connection = ? AND module = ? AND stream = ? AND row_key = ?",
-            ((*self._scope, key) for key in row_keys),
-        )
+        """Drop rows that were surely not written, or need not be remembered.
+
+        Without a sync of its own: after a power failure they are intents again, and looked for.
+        """
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        try:
+            self._many(
+                "DELETE FROM entry"
+                " WHERE connection = ? AND module = ? AND stream = ? AND row_key = ?",
+                ((*self._scope, key) for key in row_keys),
+            )
+        finally:
+            self._db.execute("PRAGMA synchronous = FULL")
 
     def _many(self, sql: str, rows: Iterable[tuple[Any, ...]]) -> None:
         self._db.execute("BEGIN IMMEDIATE")

@@ -70,13 +70,20 @@ def from_seconds(seconds: int) -> str:
 
 def normalise(value: str) -> str:
     """Return the UTC form of a time in any offset; a fraction of a second is cut off."""
+    return normalise_common(value) or to_text(parse(value))
+
+
+def normalise_common(value: str) -> str | None:
+    """Return the UTC form of a time in the service's own form, None of any other; quick.
+
+    That form has whole seconds and an offset of whole hours.
+    """
     minutes = value[13:19]
-    if len(value) == _LENGTH and minutes in _MINUTES:
-        # The service's own form. Hours repeat from record to record, so they are kept.
-        hour = _utc_hour(value[:13], value[19:])
-        if hour is not None:
-            return f"{hour}{minutes}+00:00"
-    return to_text(parse(value))
+    if len(value) != _LENGTH or minutes not in _MINUTES:
+        return None
+    # Hours repeat from record to record, so they are kept.
+    hour = _utc_hour(value[:13], value[19:])
+    return None if hour is None else f"{hour}{minutes}+00:00"
 
 
 def in_utc(value: object) -> str | None:

@@ -186,7 +186,7 @@ class Index:
         """
         if is_new:
             # Few of them are ever compared again: what for is worked out then.
-            body = _encoder.encode({n: v for n, v in values.items() if n in self.fields})
+            body = _encoder.encode(values)
             self._fresh[record_id] = (record_id, key, b"", None, body, modified)
         else:
             known = self.get(record_id) or Known(record_id, dict.fromkeys(self._names, EMPTY))

@@ -20,6 +20,8 @@ MATCH_KEY_MISSING: Final = "MATCH_KEY_MISSING"
 ROW_KEY_MISSING: Final = "ROW_KEY_MISSING"
 
 _HALF: Final = "the text is cut within a character (a lone surrogate)"
+#: Types whose values are never blank and hold no text.
+_FIGURES: Final = frozenset({int, bool})
 #: Keys whose values name a module; ours say Pipelines where the service says Deals.
 _PARENT_KEYS: Final = ("$related_module", "$se_module")
 
@@ -110,10 +112,13 @@ class Shaper:
         self._lookups = lookups
         self.nulls_ignored = 0
         self._mandatory = [f.api_name for f in known.values() if f.mandatory and f.creatable]
+        self._only_updated = {f.api_name for f in known.values() if not f.creatable}
+        self._only_created = {f.api_name for f in known.values() if not f.updatable}
         #: Column, its field, how that is written, and whether natural keys may stand for it.
         self._columns = [
             (
                 column,
+                f.api_name,
                 f,
                 field_types.of(f.api_name, f.data_type, f.json_type, f.return_type).write,
                 lookups is not None and lookups.may_be_natural(f),
@@ -142,29 +147,28 @@ class Shaper:
         refusal: Refusal | None = None
         source = row.source
         body = row.body
-        for column, about, write, may_be_natural in self._columns:
+        for column, name, about, write, may_be_natural in self._columns:
             value = source.get(column)
-            if value is None or is_blank(value):
-                if column in source:
-                    found = self._blank(row, about)
-                    refusal = refusal or found
-                continue
-            if not is_utf8(value):
-                refusal = refusal or Refusal(INVALID_DATA, _HALF, about.api_name)
-                continue
+            if type(value) not in _FIGURES and not _is_plain_text(value):
+                if is_blank(value):
+                    if column in source:
+                        found = self._blank(row, about)
+                        refusal = refusal or found
+                    continue
+                if not is_utf8(value):
+                    refusal = refusal or Refusal(INVALID_DATA, _HALF, name)
+                    continue
             if may_be_natural and self._lookups is not None:
                 natural = self._lookups.natural_key(about, value)
                 if natural is not None:
-                    row.natural_keys[about.api_name] = natural
+                    row.natural_keys[name] = natural
                     continue
             try:
-                body[about.api_name] = write(value, about)
+                body[name] = write(value, about)
             except RefusedValueError as error:
-                refusal = refusal or Refusal(error.code, error.reason, about.api_name)
-        for name in _PARENT_KEYS:
-            if row.body.get(name) == field_types.DEALS:
-                row.body[name] = field_types.PIPELINES
-        return refusal or self._stage(row.body)
+                refusal = refusal or Refusal(error.code, error.reason, name)
+        _say_pipelines(body)
+        return refusal or self._stage(body)
 
     def _blank(self, row: Row, about: Field) -> Refusal | None:
         if self._options.nulls == "ignore":
@@ -237,17 +241,25 @@ class Shaper:
 
     def create_body(self, row: Row) -> dict[str, Any]:
         """Return what a new record is written with: no nulls, no fields that only updates take."""
-        known = self._known
-        return {
-            n: v
-            for n, v in row.body.items()
-            if v is not None and (n not in known or known[n].creatable)
-        }
+        left_out = self._only_updated
+        return {n: v for n, v in row.body.items() if v is not None and n not in left_out}
 
     def update_body(self, row: Row) -> dict[str, Any]:
         """Return what an existing record may be updated with."""
-        known = self._known
-        return {n: v for n, v in row.body.items() if n not in known or known[n].updatable}
+        left_out = self._only_created
+        return {n: v for n, v in row.body.items() if n not in left_out}
+
+
+def _say_pipelines(body: dict[str, Any]) -> None:
+    """Give the name of deals as ours, where a field names a module."""
+    for name in _PARENT_KEYS:
+        if body.get(name) == field_types.DEALS:
+            body[name] = field_types.PIPELINES
+
+
+def _is_plain_text(value: object) -> bool:
+    """Whether a value is text that is surely not blank, and that any request can carry."""
+    return isinstance(value, str) and value.isascii() and bool(value) and not value.isspace()
 
 
 def row_key_of(source: Mapping[str, Any], columns: tuple[str, ...] | None) -> str | None:
