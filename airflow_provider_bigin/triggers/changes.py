@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from airflow.providers.common.compat.triggers import BaseEventTrigger
-from airflow.triggers.base import TriggerEvent
+import airflow.triggers.base
+from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_bigin.triggers.base import (
     SUCCESS,
@@ -17,6 +17,13 @@ from airflow_provider_bigin.triggers.base import (
     event_of,
 )
 from airflow_provider_bigin.waiting import ChangeLook, newest_change
+
+if TYPE_CHECKING:
+    from airflow.triggers.base import BaseEventTrigger
+else:
+    # Airflow 2.11 has no event triggers; common-compat's own name for them is younger than the
+    # version that is required of it.
+    BaseEventTrigger = getattr(airflow.triggers.base, "BaseEventTrigger", BaseTrigger)
 
 
 class BiginRecordsChangedTrigger(BiginPollTrigger, BaseEventTrigger):
