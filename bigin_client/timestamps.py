@@ -79,11 +79,13 @@ def normalise_common(value: str) -> str | None:
     That form has whole seconds and an offset of whole hours.
     """
     minutes = value[13:19]
-    if len(value) != _LENGTH or minutes not in _MINUTES:
+    if len(value) != _LENGTH or minutes not in _MINUTES or value[10] != "T":
         return None
-    # Hours repeat from record to record, so they are kept.
-    hour = _utc_hour(value[:13], value[19:])
-    return None if hour is None else f"{hour}{minutes}+00:00"
+    # Days and hours repeat from record to record, so they are kept.
+    days, at = _days_around(value[:10]), _utc_hour(value[11:13], value[19:])
+    if days is None or at is None:
+        return None
+    return f"{days[at[0]]}T{at[1]}{minutes}+00:00"
 
 
 def in_utc(value: object) -> str | None:
@@ -94,20 +96,36 @@ def in_utc(value: object) -> str | None:
         return None
 
 
-@functools.lru_cache(maxsize=65_536)
-def _utc_hour(hour: str, offset: str) -> str | None:
+@functools.lru_cache(maxsize=4_096)
+def _days_around(day: str) -> tuple[str, str, str] | None:
+    """Return the day before, a day and the day after it, None unless they are days."""
+    try:
+        middle = dt.date.fromisoformat(day)
+        step = dt.timedelta(days=1)
+        before, after = middle - step, middle + step
+    except (ValueError, OverflowError):
+        return None
+    return before.isoformat(), middle.isoformat(), after.isoformat()
+
+
+@functools.lru_cache(maxsize=4_096)
+def _utc_hour(hour: str, offset: str) -> tuple[int, str] | None:
     """Return an hour in UTC, None unless the offset is one of whole hours.
 
     Args:
-        hour: ``2026-10-09T19``.
+        hour: ``19``.
         offset: ``+03:00``.
+
+    Returns:
+        The place of its day in `_days_around`, and the hour.
     """
     if not _WHOLE_HOURS.fullmatch(offset):
         return None
     try:
-        return to_text(dt.datetime.fromisoformat(f"{hour}:00:00{offset}"))[:13]
-    except (ValueError, OverflowError):
+        moment = dt.datetime.fromisoformat(f"2000-01-02T{hour}:00:00{offset}").astimezone(UTC)
+    except ValueError:
         return None
+    return moment.day - 1, f"{moment.hour:02d}"
 
 
 def from_http_date(value: str | None) -> dt.datetime | None:
