@@ -166,7 +166,7 @@ class Exchanges:
             "Accept": "*/*" if request.download else "application/json",
         }
         if isinstance(request.content, bytes):
-            headers["Content-Type"] = "application/json"
+            headers.setdefault("Content-Type", "application/json")
         return headers
 
     @contextlib.contextmanager

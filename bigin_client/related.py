@@ -221,6 +221,24 @@ class Related:
         )
         return pair(reply, 1)[0]
 
+    def attach_link(self, module: str, record_id: RecordId, url: str) -> RowResult:
+        """Attach a link instead of a file (1 credit).
+
+        Raises:
+            ServiceError: With ``processed`` true, it may be attached all the same.
+
+        Source: bigin-api.md 3.9 [bigin-doc].
+        """
+        reply = self._transport.bigin(
+            "POST",
+            f"{module}/{record_id}/Attachments",
+            form={"attachmentUrl": url},
+            idempotent=False,
+            row_errors=True,
+            module=module,
+        )
+        return pair(reply, 1)[0]
+
     def download_attachment(
         self, module: str, record_id: RecordId, attachment_id: RecordId, target: IO[bytes]
     ) -> int:

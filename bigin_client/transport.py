@@ -7,7 +7,7 @@ import logging
 import random
 from collections.abc import Mapping
 from typing import IO, Final
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import tenacity
 
@@ -56,6 +56,7 @@ class Transport(Exchanges):
         *,
         params: Mapping[str, str | int] | None = None,
         body: object = None,
+        form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         idempotent: bool | None = None,
         row_errors: bool = False,
@@ -72,6 +73,7 @@ class Transport(Exchanges):
                 ``/bigin/bulk/v2/read``.
             params: Query parameters.
             body: What to send as JSON.
+            form: What to send as a form instead.
             headers: Extra headers.
             idempotent: May be sent twice. None: true for GET.
             row_errors: A refusal whose body has ``data[]`` is returned, not raised: it holds
@@ -86,13 +88,17 @@ class Transport(Exchanges):
             BiginError: See `bigin_client.errors`; `ServiceError.processed` says whether an
                 insert may have taken place all the same.
         """
+        content = None if body is None else encode(body)
+        if form is not None:
+            content = urlencode(form).encode("ascii")
+            headers = {**(headers or {}), "Content-Type": "application/x-www-form-urlencoded"}
         return self._send(
             Request(
                 method=method,
                 url=self._url(path),
                 label=f"{method} {path}",
                 params=params,
-                content=None if body is None else encode(body),
+                content=content,
                 headers={**(headers or {}), **self._pinned_header()},
                 idempotent=method == "GET" if idempotent is None else idempotent,
                 row_errors=row_errors,

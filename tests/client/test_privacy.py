@@ -47,7 +47,7 @@ FAULTS = st.sampled_from(
 CALLS = st.sampled_from(
     [
         "list", "get", "insert", "update", "upsert", "delete", "criteria", "email", "phone", "word",
-        "coql", "count", "note", "attach", "tag", "connections", "create", "wait", "resolve",
+        "coql", "count", "note", "attach", "attach link", "tag", "connections", "create", "wait", "resolve",
     ]
 )  # fmt: skip
 
@@ -97,6 +97,9 @@ def perform(client: BiginClient, call: str, contact: str, secret: str) -> object
         "note": lambda: client.related.add_note("Contacts", contact, secret, secret),
         "attach": lambda: client.related.attach(
             "Contacts", contact, io.BytesIO(secret.encode()), f"{secret}.pdf"
+        ),
+        "attach link": lambda: client.related.attach_link(
+            "Contacts", contact, f"https://example.org/{secret}"
         ),
         "tag": lambda: client.tags.add("Contacts", contact, [secret]),
         "connections": lambda: client.connections.list() and None,

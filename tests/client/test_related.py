@@ -114,6 +114,18 @@ def test_attachments_from_and_to_a_stream(client, contact, rewindable):
     assert list(client.related.attachments("Contacts", contact)) == []
 
 
+def test_a_link_instead_of_a_file(sim, client, contact):
+    made = client.related.attach_link("Contacts", contact, "https://example.org/a?b=c&d=é")
+    assert made.ok
+    (listed,) = client.related.attachments("Contacts", contact)
+    assert (listed["id"], listed["File_Name"]) == (made.id, "a?b=c&d=é")
+    sim.faults.add("cut_after", match={"method": "POST"})
+    with pytest.raises(ServiceError) as caught:
+        client.related.attach_link("Contacts", contact, "https://example.org/secret")
+    assert caught.value.processed
+    assert "secret" not in str(caught.value)
+
+
 def test_an_upload_that_was_refused_unprocessed_is_sent_again(sim, client, contact):
     sim.faults.add("status", status=429, match={"method": "POST"})
     source = io.BytesIO(b"before" + CONTENT)
