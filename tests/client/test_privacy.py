@@ -47,7 +47,8 @@ FAULTS = st.sampled_from(
 CALLS = st.sampled_from(
     [
         "list", "get", "insert", "update", "upsert", "delete", "criteria", "email", "phone", "word",
-        "coql", "count", "note", "attach", "attach link", "tag", "connections", "create", "wait", "resolve",
+        "coql", "count", "note", "attach", "attach link", "tag", "connections", "create", "wait",
+        "resolve",
     ]
 )  # fmt: skip
 
