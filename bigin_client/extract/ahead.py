@@ -1,8 +1,9 @@
 """Read ahead: several extractions send their requests while another's pages are consumed.
 
 One thread for each extraction; the transport's gate and pace hold for all of them together. Pages
-wait undecoded, and all that wait together stay below a number of bytes, but the extraction that
-is being consumed may always hold one page, or nothing would ever move.
+wait undecoded, and packed once there are several; all that wait together stay below a number of
+bytes, as they came, but the extraction that is being consumed may always hold one page, or nothing
+would ever move.
 """
 
 from __future__ import annotations
@@ -10,12 +11,22 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from bigin_client.errors import CancelledError
 from bigin_client.extract.found import Found
 
-MEGABYTE = 1_048_576
+MEGABYTE: Final = 1_048_576
+#: Bytes that wait as they came; what comes beyond them is packed.
+PLAIN: Final = 2 * MEGABYTE
+
+
+class _Waiting(NamedTuple):
+    """A page that waits, with its size as it came."""
+
+    found: Found
+    size: int
+    packed: bool
 
 
 class ReadAhead:
@@ -59,6 +70,9 @@ class ReadAhead:
             CancelledError: `stop` was called.
         """
         size = found.size
+        packed = self._waiting + size > PLAIN
+        if packed:
+            found.pack()
         with self._changed:
             self._changed.wait_for(
                 lambda: (
@@ -69,7 +83,7 @@ class ReadAhead:
             )
             if self._stopped:
                 raise CancelledError("Stopped on request")
-            lane.pages.append(found)
+            lane.pages.append(_Waiting(found, size, packed))
             self._waiting += size
             self._changed.notify_all()
 
@@ -89,10 +103,12 @@ class ReadAhead:
                 pass
             if not lane.pages:
                 return None
-            found = lane.pages.popleft()
-            self._waiting -= found.size
+            found, size, packed = lane.pages.popleft()
+            self._waiting -= size
             self._changed.notify_all()
-            return found
+        if packed:
+            found.unpack()
+        return found
 
     def wait_end(self, lane: Lane) -> None:
         """Wait until a lane's thread has done all of its work."""
@@ -112,7 +128,7 @@ class Lane:
 
     def __init__(self, ahead: ReadAhead) -> None:
         self._ahead = ahead
-        self.pages: deque[Found] = deque()
+        self.pages: deque[_Waiting] = deque()
         self.ended = False
         self.finished = False
         self.error: BaseException | None = None

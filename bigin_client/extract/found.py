@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Final, Protocol
 
 from bigin_client.extract.chain import Chain
 from bigin_client.extract.rows import Page, Row
@@ -13,6 +15,9 @@ from bigin_client.extract.withheld import Withheld
 from bigin_client.records import MODIFIED, reader_of
 from bigin_client.reply import Reply
 from bigin_client.types import Record
+
+#: What a `Row` takes: the tuple, its id and its time.
+ROW_BYTES: Final = 170
 
 
 @dataclass
@@ -36,9 +41,26 @@ class Found:
 
     @property
     def size(self) -> int:
-        """Bytes that wait in it."""
+        """Bytes that wait in it, unless it is packed."""
         replies = [self.page, *self.parts]
-        return sum(len(r.body) for r in replies if r is not None) + 1_000 * len(self.loose)
+        bodies = sum(len(r.body) for r in replies if r is not None)
+        return bodies + ROW_BYTES * len(self.rows) + 1_000 * len(self.loose)
+
+    def pack(self) -> None:
+        """Let the pages take less memory while they wait: about an eighth of it."""
+        self._each_body(partial(zlib.compress, level=1))
+
+    def unpack(self) -> None:
+        """Undo `pack`."""
+        self._each_body(zlib.decompress)
+
+    def _each_body(self, change: Callable[[bytes], bytes]) -> None:
+        def changed(reply: Reply | None) -> Reply | None:
+            # A copy: the walk may look at its reply again.
+            return None if reply is None else replace(reply, body=change(reply.body))
+
+        self.page = changed(self.page)
+        self.parts = [changed(p) for p in self.parts]
 
 
 class Strategy(Protocol):
