@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -71,22 +71,6 @@ class Account:
     def _asked(self, module: str, fields: Sequence[str]) -> Sequence[str]:
         """Return the fields to ask for: a list without any is refused."""
         return fields or [next(iter(self._metadata.fields(module)))]
-
-    def imagine(self, module: str, record_id: str | None, body: Mapping[str, Any] | None) -> str:
-        """Take a planned write for done; only a dry run does (`ImaginedAccount`).
-
-        Args:
-            module: API name.
-            record_id: The record; None: a new one.
-            body: What is written; None: it is deleted.
-
-        Returns:
-            The record's id.
-        """
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """Give back what is held open."""
 
     @property
     def credits_read(self) -> int:

@@ -14,6 +14,7 @@ from bigin_client.field_writes import INVALID_DATA
 from bigin_client.journal import StreamJournal
 from bigin_client.lease import Lease
 from bigin_client.load.binding import ID
+from bigin_client.load.imagined import ImaginedAccount
 from bigin_client.load.planner import Ended
 from bigin_client.load.results import Outcome
 from bigin_client.load.rows import Refusal, Row
@@ -45,8 +46,8 @@ class Delivery:
         writer: Sends batches.
         settler: Finds out about lost replies.
         journal: Where inserts are written down before they are sent; None: nowhere.
-        lease: Keeps other loads out. None: a dry run. Send nothing; take what is planned for
-            what became of it.
+        lease: Keeps other loads out; None in a dry run, which sends nothing and takes what is
+            planned for what became of it.
     """
 
     def __init__(
@@ -62,7 +63,6 @@ class Delivery:
         self._settler = settler
         self._journal = journal
         self._lease = lease
-        self._dry_run = lease is None
         #: Row key → record (None: not written, or needs no remembering), for the journal.
         self._to_note: dict[bytes, str | None] = {}
         #: Planned and not sent yet, by kind; less than a batch each.
@@ -162,9 +162,9 @@ class Delivery:
             items = self._read_again(items)
             if not items:
                 return
-        if self._dry_run:
+        if (imagined := self._loader.run.imagined) is not None:
             self._writer.predict(items[0].kind, len(items))
-            self._imagine(items)
+            self._imagine(items, imagined)
             return
         if self._loader.has_stopped:
             for item in items:
@@ -199,7 +199,7 @@ class Delivery:
                 self._plan_next(decision)
         return still
 
-    def _imagine(self, items: list[Item]) -> None:
+    def _imagine(self, items: list[Item], account: ImaginedAccount) -> None:
         """Take what is planned for what became of it."""
         loader = self._loader
         if loader.foresight is not None:
@@ -211,7 +211,7 @@ class Delivery:
                 continue
             known = item.record_id or item.expected_id
             body = None if item.kind == "delete" else item.body
-            record_id = loader.run.account.imagine(loader.module.api_name, known, body)
+            record_id = account.imagine(loader.module.api_name, known, body)
             self._note(item, record_id, is_new=known is None)
             outcome = Outcome.UPDATED if item.expected_id else _OUTCOMES[item.kind]
             loader.finish_row(item.row, outcome, record_id=known, changes=item.body)

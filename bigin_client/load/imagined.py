@@ -50,14 +50,23 @@ class ImaginedAccount(Account):
         self._created = 0
         self.credits_spared = 0
 
-    @override
     def close(self) -> None:
+        """Delete the temporary file."""
         self._db.close()
 
     # -- planned writes --------------------------------------------------------------------------
 
-    @override
     def imagine(self, module: str, record_id: str | None, body: Mapping[str, Any] | None) -> str:
+        """Take a planned write for done.
+
+        Args:
+            module: API name.
+            record_id: The record; None: a new one.
+            body: What is written; None: it is deleted.
+
+        Returns:
+            The record's id.
+        """
         before: dict[str, Any] | None = {}
         is_new = record_id is None
         if record_id is None:

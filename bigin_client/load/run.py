@@ -62,6 +62,8 @@ class LoadRun:
 
     Attributes:
         report: The counts so far.
+        account: What is read.
+        imagined: The same in a dry run, where it takes planned writes; None in a real one.
         stopped: Why no more rows are loaded, None while they are.
     """
 
@@ -77,8 +79,9 @@ class LoadRun:
         self.metadata = client.metadata
         self.batches = client.batches
         self.settings = client.settings
-        account = ImaginedAccount if self.options.dry_run else Account
-        self.account = account(client.transport, client.records, client.metadata, client.queries)
+        reads = (client.transport, client.records, client.metadata, client.queries)
+        self.imagined = ImaginedAccount(*reads) if self.options.dry_run else None
+        self.account = self.imagined or Account(*reads)
         self.report = LoadReport(dry_run=self.options.dry_run)
         self.stopped: BiginError | None = None
         self._server_started_at: datetime | None = None
@@ -396,7 +399,8 @@ class LoadRun:
             loader.close()
         for parents in self._parents.values():
             parents.close()
-        self.account.close()
+        if self.imagined is not None:
+            self.imagined.close()
         for journal in self._journals.values():
             journal.close()
         for lease in self._leases.values():
@@ -412,8 +416,8 @@ class LoadRun:
         """
         loaders = [*self.loaders.values(), *self._hidden.values()]
         read = self.account.credits_read - self._read_before
-        if isinstance(self.account, ImaginedAccount):
-            read += self.account.credits_spared
+        if self.imagined is not None:
+            read += self.imagined.credits_spared
         read -= sum(x.foresight.credits for x in loaders if x.foresight is not None)
         return read + sum(x.credits_predicted for x in loaders)
 
