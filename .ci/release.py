@@ -15,12 +15,15 @@ import tarfile
 import tempfile
 import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VERSIONS = ("3.10", "3.11", "3.12", "3.13")
 #: The extras of pyproject.toml; "" is the distribution without any.
 EXTRAS = ("", "parquet", "redis", "singer", "airflow", "all")
+#: Environments that are made and tried at the same time.
+AT_A_TIME = 2
 
 
 def main() -> int:
@@ -29,19 +32,25 @@ def main() -> int:
     parser.add_argument("--uv", default="uv", help="the uv to use")
     parser.add_argument("--all", action="store_true", help="each supported Python, not only this")
     options = parser.parse_args()
+    # The programs below start in other folders.
+    uv = str(Path(shutil.which(options.uv) or options.uv).resolve())
     pythons = {v: find(v) for v in VERSIONS} if options.all else {_own(): sys.executable}
     missing = [version for version, path in pythons.items() if path is None]
     failed = [f"Python {version}: not found on this machine" for version in missing]
     with tempfile.TemporaryDirectory(prefix="bigin-release-") as name:
         folder = Path(name)
-        wheel = build(options.uv, folder / "dist")
+        wheel = build(uv, folder / "dist")
         print(f"\n{'Python':8} {'extra':9} {'packages':>8} {'seconds':>8}")
-        for version, path in pythons.items():
-            for extra in EXTRAS if path else ():
-                home = folder / f"{version}-{extra or 'none'}"
-                problem = attempt(options.uv, str(path), wheel, extra, home)
-                if problem:
-                    failed.append(f"Python {version} [{extra}]: {problem}")
+
+        def tried(case: tuple[str, str]) -> str:
+            version, extra = case
+            home = folder / f"{version}-{extra or 'none'}"
+            problem = attempt(uv, str(pythons[version]), wheel, extra, home)
+            return f"Python {version} [{extra}]: {problem}" if problem else ""
+
+        cases = [(version, extra) for version, path in pythons.items() if path for extra in EXTRAS]
+        with ThreadPoolExecutor(AT_A_TIME) as pool:
+            failed += filter(None, pool.map(tried, cases))
     for problem in failed:
         print(f"\nFAILED: {problem}", file=sys.stderr)
     return bool(failed)
