@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -150,17 +150,20 @@ class BiginHook(BaseHook):
         """Tell Airflow's lineage that a module was written."""
         self._note("add_output_asset", module)
 
-    def _note(self, how: str, module: str) -> None:
-        from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
+    def note_files(self, paths: Iterable[str], *, read: bool = False) -> None:
+        """Tell Airflow's lineage which files were put in place, or read."""
+        note = _lineage("add_input_asset" if read else "add_output_asset")
+        for path in paths:
+            note(context=self, uri=path if "://" in path else f"file://{path}")
 
+    def _note(self, how: str, module: str) -> None:
         from airflow_provider_bigin.assets import SCHEME
 
         name = self._api_name(module)
         if (how, name) not in self._noted:
             self._noted.add((how, name))
             account = {"org": self.connection_id or self.bigin_conn_id, "module": name}
-            note = getattr(get_hook_lineage_collector(), how)  # type: ignore[no-untyped-call]
-            note(context=self, scheme=SCHEME, asset_kwargs=account)
+            _lineage(how)(context=self, scheme=SCHEME, asset_kwargs=account)
 
     def _api_name(self, module: str) -> str:
         """Return a module's API name if it is known by now; nothing is sent for it."""
@@ -350,6 +353,14 @@ class BiginHook(BaseHook):
     def maton_delete_connection(self, connection_id: str) -> None:
         """Delete a connection."""
         self.get_conn().connections.delete(connection_id)
+
+
+def _lineage(how: str) -> Callable[..., None]:
+    """Return a method of Airflow's collector; nothing is collected unless somebody reads it."""
+    from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
+
+    note: Callable[..., None] = getattr(get_hook_lineage_collector(), how)  # type: ignore[no-untyped-call]
+    return note
 
 
 #: Where `mask_secret` is: common-compat has it from 1.21 on, which Python 3.10 does not get; then

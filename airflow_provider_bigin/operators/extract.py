@@ -215,6 +215,7 @@ class BiginExtractToFileOperator(BiginOperator):
         """Push the watermark, and tell the consumers of the outlets what was written."""
         metrics.count(summary["module"], rows_read=summary["rows"])
         self.hook.note_read(summary["module"])
+        self.hook.note_files([*summary["path"], *summary["deleted_path"]])
         if summary["watermark"] is not None:
             context["ti"].xcom_push(key="watermark", value=summary["watermark"])
         told = {

@@ -240,6 +240,7 @@ class BiginLoadFromFileOperator(BiginLoadOperator):
         from bigin_client.files.reading import Input
 
         paths = [self.input_path] if isinstance(self.input_path, str) else list(self.input_path)
+        self.hook.note_files(paths, read=True)
         return Input(paths, self.format, partial(storage.at, conn_id=self.storage_conn_id))
 
 

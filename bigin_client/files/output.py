@@ -227,7 +227,7 @@ class Output:
         final = self._name(series, len(series.parts))
         draft = final.parent / f".{final.name}.{self._token}.tmp"
         series.parts.append(_Part(draft, final))
-        series.file = draft.open("wb")
+        series.file = storage.create(draft)
         series.writer = writer(series.form, series.file, series.columns)
 
     def _finish(self, series: _Series) -> None:
