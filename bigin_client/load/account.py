@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from bigin_client import coql, extract, timestamps
 from bigin_client.account import Account as AboutAccount
@@ -20,6 +21,9 @@ from bigin_client.transport import Transport
 from bigin_client.types import Record
 
 log = logging.getLogger(__name__)
+
+_Asked = TypeVar("_Asked")
+_Answer = TypeVar("_Answer")
 
 CREATED: Final = "Created_Time"
 CREATED_BY: Final = "Created_By"
@@ -39,16 +43,23 @@ class Account:
         records: Where to read.
         queries: COQL.
         metadata: The account's modules and fields.
+        pool: Sends requests that do not wait for each other; the transport paces them.
     """
 
     def __init__(
-        self, transport: Transport, records: Records, metadata: Metadata, queries: Queries
+        self,
+        transport: Transport,
+        records: Records,
+        metadata: Metadata,
+        queries: Queries,
+        pool: Executor,
     ) -> None:
         self._transport = transport
         self._queries = queries
         self._ids_heeded = True
         self._records = records
         self._metadata = metadata
+        self._pool = pool
         self._user: str | None = None
         self._user_known = False
 
@@ -129,24 +140,38 @@ class Account:
         groups = field_groups(names)
         wanted = list(dict.fromkeys(i for i in ids if i))
         found: dict[str, Record] = {}
-        for start in range(0, len(wanted), MAX_IDS):
-            part = wanted[start : start + MAX_IDS]
-            # A single record comes whole, whatever the number of its fields.
-            if not self._ids_heeded or len(part) <= len(groups):
-                break
-            for raw in self._list_of(module, part, groups):
-                found[str(raw[ID])] = read(raw)
-        for record_id in wanted:
-            if record_id not in found:
-                record = self.get(module, record_id, names)
-                if record is not None:
-                    found[record_id] = record
+        # A single record comes whole, whatever the number of its fields.
+        parts = [wanted[i : i + MAX_IDS] for i in range(0, len(wanted), MAX_IDS)]
+        listed = [p for p in parts if len(p) > len(groups)]
+        for raws in self.at_once(lambda part: self._list_of(module, part, groups), listed):
+            found.update({str(raw[ID]): read(raw) for raw in raws})
+        rest = [i for i in wanted if i not in found]
+        for record in self.at_once(lambda one: self.get(module, one, names), rest):
+            if record is not None:
+                found[record[ID]] = record
         return list(found.values())
+
+    def at_once(self, ask: Callable[[_Asked], _Answer], things: Sequence[_Asked]) -> list[_Answer]:
+        """Ask about several things, in parallel after the first; answers in their order.
+
+        The first tells whether the others are to be asked at all: what it raises is raised.
+        """
+        if not things:
+            return []
+        first = ask(things[0])
+        futures = [self._pool.submit(ask, thing) for thing in things[1:]]
+        try:
+            return [first, *(f.result() for f in futures)]
+        finally:
+            for future in futures:
+                future.cancel()
 
     def _list_of(
         self, module: str, ids: Sequence[str], groups: Sequence[tuple[str, ...]]
     ) -> list[Record]:
         """Return raw records by list; those whose groups of fields disagree are left out."""
+        if not self._ids_heeded:
+            return []
         parts: dict[str, list[Record]] = {}
         for group in groups:
             try:

@@ -123,6 +123,11 @@ class Delivery:
             for item in alone:
                 self._submit([item], read_again=False)
 
+    def settle_due(self) -> None:
+        """Find out about lost replies once that costs no wait: later more is to be read."""
+        if self._settler.is_due:
+            self.settle_busy()
+
     def finish(self) -> None:
         """Send what waits, and find out about everything."""
         while True:

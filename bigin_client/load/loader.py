@@ -584,6 +584,7 @@ class Loader:
             self.run.credits_predicted,
         )
         delivery.collect()
+        delivery.settle_due()
 
     def _was_changed(self, row: Row, known: Known) -> bool:
         if row.unless_changed_since is None:

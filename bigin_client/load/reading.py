@@ -239,15 +239,15 @@ class Reading:
         found: list[Record] = []
         try:
             size = self._keys_a_query - 1
-            for start in range(0, len(values), size):
-                asked = list(values[start : start + size])
-                if probe is not None:
-                    asked.append(probe[1])
-                rows = self._ask(name, asked, columns)
-                if probe is not None:
-                    if all(r[ID] != probe[0] for r in rows):
-                        raise LookupUnavailableError("a query regards case, the service does not")
-                    self._checked_case, probe = True, None
+            parts = [values[i : i + size] for i in range(0, len(values), size)]
+            if probe is not None:
+                first = parts.pop(0) if parts else []
+                rows = self._ask(name, [*first, probe[1]], columns)
+                if all(r[ID] != probe[0] for r in rows):
+                    raise LookupUnavailableError("a query regards case, the service does not")
+                self._checked_case = True
+                found += rows
+            for rows in self._account.at_once(lambda p: self._ask(name, p, columns), parts):
                 found += rows
         except (ScopeError, NotFoundError, RequestError, PagingError) as error:
             way = "search" if self._searched else "COQL"

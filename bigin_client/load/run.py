@@ -79,7 +79,10 @@ class LoadRun:
         self.metadata = client.metadata
         self.batches = client.batches
         self.settings = client.settings
-        reads = (client.transport, client.records, client.metadata, client.queries)
+        self.pool = ThreadPoolExecutor(
+            client.settings.max_concurrency, thread_name_prefix="bigin-load"
+        )
+        reads = (client.transport, client.records, client.metadata, client.queries, self.pool)
         self.imagined = ImaginedAccount(*reads) if self.options.dry_run else None
         self.account = self.imagined or Account(*reads)
         self.report = LoadReport(dry_run=self.options.dry_run)
@@ -88,9 +91,6 @@ class LoadRun:
         self._turn: Loader | None = None
         self._switching = False
         self.loaders: dict[str, Loader] = {}
-        self.pool = ThreadPoolExecutor(
-            client.settings.max_concurrency, thread_name_prefix="bigin-load"
-        )
         self._began = time.monotonic()
         self._requests_before = client.transport.requests_sent
         self._credits_before = client.transport.credits.used

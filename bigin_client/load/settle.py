@@ -91,6 +91,14 @@ class Settler:
         if items:
             self.pending.append(Unclear(list(items), since, self._clock()))
 
+    @property
+    def is_due(self) -> bool:
+        """Whether there is something to look for that need not be waited for any more."""
+        return bool(self.pending) and self._rest(self.pending) <= 0
+
+    def _rest(self, pending: Sequence[Unclear]) -> float:
+        return max(u.lost_at for u in pending) + self._wait_seconds - self._clock()
+
     def settle(self, index: Index, journal: StreamJournal | None = None) -> Settled:
         """Wait, look, and say what became of everything put aside.
 
@@ -102,7 +110,7 @@ class Settler:
         if not pending:
             return Settled()
         items = [i for u in pending for i in u.items]
-        rest = max(u.lost_at for u in pending) + self._wait_seconds - self._clock()
+        rest = self._rest(pending)
         if rest > 0:
             log.warning(
                 "%s: the fate of %d inserts is unclear; looking for them in %.0f s",

@@ -14,6 +14,7 @@ from bigin_client.errors import (
     ScopeError,
     ServiceError,
 )
+from bigin_client.load import loader as loaders
 from bigin_client.testing import Switches
 
 WRITES = ("POST", "PUT", "DELETE")
@@ -96,6 +97,23 @@ def test_a_write_that_is_applied_late_is_waited_for(sim, client):
     rows = products(30)
     assert load(client, "Products", rows, "Product_Name", settle_seconds=1) == {"created": 30}
     assert len(keys(sim, "Products", "Product_Name")) == 30
+
+
+def test_a_lost_insert_is_settled_while_the_load_goes_on(sim, client, monkeypatch):
+    """As soon as it need not be waited for: at the end all that was made since would be listed."""
+    monkeypatch.setattr(loaders, "CHUNK", 50)
+    there = []
+
+    def look(request: Any, sim: Any) -> None:
+        if request.query.get("sort_by") == "Created_Time":
+            there.append(sim.store.count("Products"))
+
+    sim.before_request(look)
+    sim.faults.add("cut_after", match={"method": "POST"}, times=1)
+    rows = products(1_500)
+    assert load(client, "Products", rows, "Product_Name", settle_seconds=0.05) == {"created": 1_500}
+    assert there[0] < 1_500 / 2
+    assert len(keys(sim, "Products", "Product_Name")) == 1_500
 
 
 @pytest.mark.parametrize("sim", [{"token_chain_rows": 300}], indirect=True)

@@ -183,3 +183,13 @@ def test_what_an_unclear_insert_made_is_read_before_it_is_settled(sim, client, m
     assert outcomes(report, "Products") == {"created": 8}
     names = [r["Product_Name"] for r in sim.store.records("Products")]
     assert sorted(n for n in names if n.startswith("Raced")) == [f"Raced {i}" for i in range(8)]
+
+
+@pytest.mark.parametrize("key", ["Email", "id"])
+def test_keys_are_looked_up_several_queries_at_a_time(sim, client, key):
+    """Over a slow line they would take longer than the pace asks for."""
+    sim.faults.add("slow", times=None, seconds=0.05)
+    known = [r for r in sim.store.records("Contacts") if r["Email"]][:300]
+    rows = [{key: r[key], "last_name": r["Last_Name"]} for r in known]
+    assert outcomes(client.load("Contacts", rows, match_on=[key]), "Contacts") == {"unchanged": 300}
+    assert max(r.running for r in sim.requests if r.operation in {"coql", "list"}) > 1
