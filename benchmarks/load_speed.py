@@ -162,7 +162,7 @@ def paced(config: dict[str, Any], journal: str) -> None:
     """Load at the default pace over a slow line."""
     given = {k: config[k] for k in ("api_key", "base_url", "connection_id")}
     settings = Settings(**given, requests_per_second=9, rate_limit_store="memory")
-    count = 9_000
+    count = 27_000  # half a minute: the first reads and the last reply take one second of it
     with BiginClient(settings) as client:
         rows = ({"account_name": f"Firm {i}", "phone": str(i)} for i in range(count))
         client.fields("Accounts")
