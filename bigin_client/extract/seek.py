@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 #: Pages that one walker reads before others may help, and again after twice as many: in these the
 #: header is proved, and how dense the records are in time is seen.
-PAGES_ALONE: Final = 12
+PAGES_ALONE: Final = 6
 
 
 class Seek:
