@@ -217,6 +217,7 @@ class FieldsStream(AccountStream):
             except (ScopeError, NotFoundError) as error:
                 self.logger.warning("The fields of %s cannot be listed: %s", stream.module, error)
                 continue
+            self._tell_new(stream, fields)
             for field in fields.values():
                 yield {
                     **field.raw,
@@ -229,6 +230,16 @@ class FieldsStream(AccountStream):
                         for v in field.picklist
                     ],
                 }
+
+    def _tell_new(self, stream: ModuleStream, names: Iterable[str]) -> None:
+        """Name what the account has got since the catalog was made: nothing else would."""
+        new = [n for n in names if n not in stream.schema["properties"]]
+        if new and self._tap.input_catalog is not None:
+            self.logger.warning(
+                "%s has fields that the catalog lacks: %s; discover again to read them",
+                stream.module,
+                ", ".join(new),
+            )
 
 
 class PipelineStagesStream(AccountStream):

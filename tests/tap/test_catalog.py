@@ -71,6 +71,35 @@ def test_unknown_types_and_custom_modules_are_read(tap):
     assert len(run.records["Visits"]) == 1
 
 
+def test_a_field_added_since_the_discovery_is_named(tap):
+    """It comes with the next one; until then a line says so, at no request more."""
+    run_tap = tap(sizes={"Contacts": 3})
+    catalog = run_tap.catalog(select=lambda name: name in {"Contacts", "fields"})
+    run_tap.sim.store.add_field("Contacts", {"api_name": "Loyalty", "data_type": "text"})
+    run = run_tap(catalog=catalog)
+    assert run.code == 0, run.err
+    (line,) = [x for x in run.err.splitlines() if "the catalog lacks" in x]
+    assert "Contacts has fields that the catalog lacks: Loyalty;" in line
+    assert all("Loyalty" not in r for r in run.records["Contacts"])
+    fresh = run_tap(catalog=run_tap.catalog(select=lambda name: name in {"Contacts", "fields"}))
+    assert "the catalog lacks" not in fresh.err
+    assert all("Loyalty" in r for r in fresh.records["Contacts"])
+
+
+def test_a_linking_module_is_read_like_any_other(tap):
+    """Line items of deals: a module that hides behind another name."""
+    run_tap = tap(sizes={"Pipelines": 4, "Products": 2})
+    store = run_tap.sim.store
+    deal, product = store.records("Pipelines")[0]["id"], store.records("Products")[0]["id"]
+    row = {"Parent_Id": {"id": deal}, "Product": {"id": product}, "Quantity": 3, "List_Price": 5}
+    store.insert("Associated_Products", row)
+    run = run_tap(config={"modules": ["Associated_Products"]})
+    assert run.code == 0, run.err
+    truth = {r["id"] for r in store.records("Associated_Products")}
+    assert {r["id"] for r in run.records["Associated_Products"]} == truth
+    assert {r["Quantity"] for r in run.records["Associated_Products"]} >= {3}
+
+
 @pytest.mark.parametrize(
     ("patterns", "chosen"),
     [
