@@ -98,9 +98,11 @@ def is_utf8(value: object) -> bool:
 
 def text(value: Any, field: FieldFacts) -> str:
     """Text of any kind: numbers and times are written out, nothing is cut off."""
-    if isinstance(value, (bool, dict, list, tuple, bytes)):
+    if type(value) is str:
+        written = value
+    elif isinstance(value, (bool, dict, list, tuple, bytes)):
         raise RefusedValueError(f"a text is needed, not {_kind(value)}")
-    if isinstance(value, Decimal):
+    elif isinstance(value, Decimal):
         written = format(value, "f") if value.is_finite() else str(value)
     elif isinstance(value, dt.datetime):
         written = value.isoformat()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final, Protocol
 
 from bigin_client import field_types, journal
@@ -149,7 +150,7 @@ class Shaper:
         body = row.body
         for column, name, about, write, may_be_natural in self._columns:
             value = source.get(column)
-            if type(value) not in _FIGURES and not _is_plain_text(value):
+            if not _is_ordinary(value):
                 if is_blank(value):
                     if column in source:
                         found = self._blank(row, about)
@@ -257,9 +258,12 @@ def _say_pipelines(body: dict[str, Any]) -> None:
             body[name] = field_types.PIPELINES
 
 
-def _is_plain_text(value: object) -> bool:
-    """Whether a value is text that is surely not blank, and that any request can carry."""
-    return isinstance(value, str) and value.isascii() and bool(value) and not value.isspace()
+def _is_ordinary(value: Any) -> bool:
+    """Whether a value is surely not blank, and any request can carry it; quick."""
+    kind = type(value)
+    if kind is str:
+        return value != "" and value.isascii() and not value.isspace()
+    return kind in _FIGURES or (kind is Decimal and value.is_finite())
 
 
 def row_key_of(source: Mapping[str, Any], columns: tuple[str, ...] | None) -> str | None:
