@@ -6,14 +6,19 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from types import NoneType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Stream, Tap
+from singer_sdk.configuration._dict_config import parse_environment_config
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import JSONSchemaValidator
 from typing_extensions import override
 
 from bigin_client import BiginClient, Settings, console, timestamps
+from bigin_client.environment import settings_from
 from bigin_client.errors import BiginError, NotFoundError, SettingsError
 from bigin_client.extract import ReadAhead
 from bigin_client.extract.ahead import MEGABYTE
@@ -228,6 +233,13 @@ class TapBigin(Tap):
 
     # -- command line ----------------------------------------------------------------------
 
+    @classproperty
+    @override
+    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - the SDK's form
+        cls.append_builtin_config(cls.config_jsonschema)
+        parse_environment_config({}, cls._env_var_prefix)  # an .env file, as usual
+        return settings_from(os.environ, cls._env_var_prefix, cls.config_jsonschema)
+
     @classmethod
     @override
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
@@ -254,12 +266,14 @@ class TapBigin(Tap):
         if about:
             cls.print_about(about_format)
             return
-        tap = cls(
-            config=config.config,
-            state=_read_json(state, "state"),
-            catalog=_read_json(catalog, "catalog"),
-            parse_env_config=config.parse_env,
-        )
+        found = _read_json(state, "state")
+        known = _read_json(catalog, "catalog")
+        try:
+            tap = cls(
+                config=config.config, state=found, catalog=known, parse_env_config=config.parse_env
+            )
+        except ConfigValidationError as error:
+            raise SettingsError(f"Wrong settings: {'; '.join(error.errors)}") from None
         if code := tap.run():
             raise SystemExit(code)
 
@@ -407,6 +421,8 @@ def _read_json(file: Any, what: str) -> Any:
         raise SettingsError(f"The {what} is not JSON: {_why(error)}") from None
     if not isinstance(content, dict):
         raise SettingsError(f"The {what} is not a JSON object")
+    if not isinstance(content.get("bookmarks", {}), (dict, NoneType)):
+        raise SettingsError(f"The bookmarks of the {what} are not a JSON object")
     return content
 
 

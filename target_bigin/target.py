@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -12,17 +13,20 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 from singer_sdk import Target
+from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import (
     ConfigValidationError,
     MissingKeyPropertiesError,
     RecordsWithoutSchemaException,
 )
+from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
 from singer_sdk.plugin_base import _ConfigInput
 from typing_extensions import override
 
 from bigin_client.client import BiginClient
 from bigin_client.console import ExitCode, worst
+from bigin_client.environment import settings_from
 from bigin_client.errors import BiginError, RejectedRecordsError, SettingsError
 from bigin_client.load import LoadReport, LoadRun, RunOptions, summary
 from bigin_client.settings import Settings
@@ -235,6 +239,13 @@ class TargetBigin(Target):
         self._signal = signum
         if self._may_interrupt:
             raise TerminatedError(signum)
+
+    @classproperty
+    @override
+    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - the SDK's form
+        cls.append_builtin_config(cls.config_jsonschema)
+        parse_environment_config({}, cls._env_var_prefix)  # an .env file, as usual
+        return settings_from(os.environ, cls._env_var_prefix, cls.config_jsonschema)
 
     @classmethod
     @override

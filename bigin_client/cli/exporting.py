@@ -67,7 +67,7 @@ class State:
             found = msgspec.json.decode(self._path.read_bytes())
             owner, marks = str(found["connection_id"]), found["modules"]
             self._marks = {str(n): msgspec.convert(m, Mark) for n, m in marks.items()}
-        except (KeyError, TypeError, AttributeError, msgspec.MsgspecError):
+        except (OSError, KeyError, TypeError, AttributeError, msgspec.MsgspecError):
             raise SettingsError(
                 f"{path} is no state of an export", hint="Name another file, or remove it."
             ) from None

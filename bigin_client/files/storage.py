@@ -46,9 +46,20 @@ def is_local(path: UPath) -> bool:
 
 
 def make_parent(path: UPath) -> None:
-    """Create the folder of a file; object storage has none."""
-    if is_local(path):
-        os.makedirs(os.path.dirname(path.path) or ".", exist_ok=True)  # noqa: PTH103, PTH120 - a URL path
+    """Create the folder of a file; object storage has none.
+
+    Raises:
+        SettingsError: There can be no folder in that place.
+    """
+    if not is_local(path):
+        return
+    folder = os.path.dirname(path.path) or "."  # noqa: PTH120 - a URL path
+    try:
+        os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - a URL path
+    except (FileExistsError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
+        raise SettingsError(
+            f"The folder {folder} cannot be made: {error.strerror}", hint="Name another place."
+        ) from None
 
 
 def move(source: UPath, target: UPath) -> None:

@@ -165,6 +165,36 @@ CASES = [
         ("in clear", "https"),
         env={"MATON_API_BASE_URL": "http://gateway.invalid"},
     ),
+    *[
+        Case(
+            program,
+            f"{variable} in the environment",
+            2,
+            (f"{variable} must be {needed}",),
+            env={variable: value},
+            arguments=("--config=ENV",),
+        )
+        for program, variable, value, needed in (
+            ("tap-bigin", "TAP_BIGIN_MAX_WAIT", "long", "a number"),
+            ("tap-bigin", "TAP_BIGIN_VIEWS", "{oops", "a JSON object"),
+            ("target-bigin", "TARGET_BIGIN_LIMIT_ROWS", "2.5", "a whole number"),
+            ("target-bigin", "TARGET_BIGIN_DRY_RUN", "ture", "true or false"),
+        )
+    ],
+    Case(
+        "tap-bigin",
+        "flattening without a depth",
+        2,
+        ("flattening_max_depth",),
+        config={"flattening_enabled": True},
+    ),
+    Case(
+        "bigin",
+        "a file where a folder is to be",
+        2,
+        ("cannot be made",),
+        arguments=("export", "Contacts", "--to", "/dev/null"),
+    ),
     Case("bigin", "unknown command", 2, ("modulse", "bigin --help"), arguments=("modulse",)),
     Case("bigin", "unknown option", 2, ("--nope", "--help"), arguments=("modules", "--nope")),
 ]

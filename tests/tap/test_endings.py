@@ -56,6 +56,13 @@ def test_a_bookmark_that_is_no_date_is_named(tap):
     assert "Reset the state" in run.err
 
 
+def test_bookmarks_that_are_no_object_are_named(tap):
+    """Before anything is read."""
+    run = tap(sizes={})(state={"bookmarks": []})
+    assert run.code == 2
+    assert "The bookmarks of the state are not a JSON object" in run.err
+
+
 def test_a_module_without_scope_is_left_out_and_named(tap):
     """The rest is read; the warning names module and scope; nobody asked for it: exit 0."""
     run_tap = tap(sizes={"Tasks": 3, "Accounts": 3})
