@@ -46,8 +46,11 @@ class Bookmark:
     """
 
     def __init__(self, since: int | None = None) -> None:
-        self._value = since
+        self._value = self._since = since
         self._last_seen: int | None = None
+        #: The newest row of the first reply, and our clock when that was asked for.
+        self._first_seen: int | None = None
+        self._asked_at: int | None = None
         #: The earlier of the server's and our clock when the read began.
         self.began: int | None = None
         self._asked = False
@@ -63,17 +66,19 @@ class Bookmark:
             return
         self._asked = True
         self.see(rows)
+        self._first_seen = newest_time(rows)
+        self._asked_at = int(reply.asked_at.timestamp())
         date = reply.date
         if date is None:
             return
         served = int(date.timestamp())
         if self._last_seen is not None and self._last_seen > served + MAX_SKEW:
             return
-        self.began = min(served, int(reply.asked_at.timestamp()))
+        self.began = min(served, self._asked_at)
 
     def see(self, rows: list[Row]) -> None:
         """Note rows that were read, handed over or not."""
-        newest = max((r.time for r in rows if r.time is not None), default=None)
+        newest = newest_time(rows)
         if newest is not None and (self._last_seen is None or newest > self._last_seen):
             self._last_seen = newest
 
@@ -88,5 +93,24 @@ class Bookmark:
 
     def finish(self, lag: int = 0) -> None:
         """Everything until the read began, less a lag in seconds, has been handed over."""
-        end = self.began if self.began is not None else self._last_seen
+        end = self.began if self.began is not None else self._end_without_date()
         self.advance(None if end is None else end - lag)
+
+    def _end_without_date(self) -> int | None:
+        """Return an instant that the service's clock had surely reached when the read began.
+
+        Not the last row seen: of a read that takes minutes it may be younger than a change of a
+        record that had been read before. The first reply's newest row is safe, and after a read
+        with a bookmark not too old; else our own clock says when the read began.
+        """
+        first, since = self._first_seen, self._since
+        if first is not None and since is not None and first >= since:
+            return first
+        if self._last_seen is None or self._asked_at is None:
+            return self._last_seen
+        return min(self._last_seen, self._asked_at)
+
+
+def newest_time(rows: list[Row]) -> int | None:
+    """Return the latest Modified_Time of rows, None if they have none."""
+    return max((r.time for r in rows if r.time is not None), default=None)

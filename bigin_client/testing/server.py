@@ -48,6 +48,7 @@ class Server:
         now: Seconds since 1970 for the ``Date`` header.
         compress: Whether replies may be compressed at the moment.
         port: 0 picks a free one.
+        dated: Whether replies carry that header at the moment.
     """
 
     def __init__(
@@ -56,10 +57,13 @@ class Server:
         now: Callable[[], float],
         compress: Callable[[], bool],
         port: int = 0,
+        *,
+        dated: Callable[[], bool] = lambda: True,
     ) -> None:
         self._handle = handle
         self._now = now
         self._compress = compress
+        self._dated = dated
         self._listener = socket.create_server(("127.0.0.1", port), backlog=128)
         self.port: int = self._listener.getsockname()[1]
         self._stopping = threading.Event()
@@ -177,10 +181,11 @@ class Server:
         lines = [
             b"HTTP/1.1 %d %s" % (status, _REASONS.get(status, "Unknown").encode()),
             b"Server: ZGS",
-            b"Date: " + self._date[1],
             b"Cache-Control: no-store",
             b"Connection: " + connection,
         ]
+        if self._dated():
+            lines.append(b"Date: " + self._date[1])
         if status not in (204, 304):
             lines.append(b"Content-Type: " + response.content_type.encode())
             lines.append(b"Content-Length: %d" % length)

@@ -91,7 +91,11 @@ class BiginSimulator:
         if self._server is None:
             self.stopping.clear()
             self._server = Server(
-                self._exchange.handle, self.clock.timestamp, lambda: self.switches.gzip, self._port
+                self._exchange.handle,
+                self.clock.timestamp,
+                lambda: self.switches.gzip,
+                self._port,
+                dated=lambda: self.switches.date_header,
             )
             self._server.start()
         return self

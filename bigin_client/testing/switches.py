@@ -70,6 +70,7 @@ class Switches:
     rate_limit_retry_after: int | None = _switch(
         None, "9.60", "Retry-After (s) with the gateway's 429; None sends none", 1, free=True
     )
+    date_header: bool = _switch(True, "10.12", "The Date header reaches the client", False)
     gzip: bool = _switch(False, "assumed", "Compress replies for clients that accept it", True)
 
     # --- paths, modules, scopes ---------------------------------------------------------------

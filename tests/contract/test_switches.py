@@ -113,6 +113,7 @@ GAINED = {"search_needs_scope": _SEARCH, "credits_header=always": {"11.16"}}
 
 #: Switches that no examination can see, and why.
 UNSEEN = {
+    "date_header": "is no statement about the service; reads do without it",
     "no_connection_status": "there is always a connection",
     "gateway_order": "needs more requests than the gateway allows",
     "rate_limit_retry_after": "needs more requests than the gateway allows",

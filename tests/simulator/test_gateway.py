@@ -252,6 +252,12 @@ def test_only_loopback_is_bound(api):
     assert api.sim.base_url.startswith("http://127.0.0.1:")
 
 
+@pytest.mark.parametrize("reaches", [True, False])
+def test_date(start, reaches):
+    reply = start(date_header=reaches).get("Contacts", fields="Last_Name")
+    assert ("Date" in reply.headers) == reaches
+
+
 @pytest.mark.parametrize("compress", [False, True])
 def test_gzip(start, compress):
     api = start(gzip=compress)
