@@ -48,6 +48,7 @@ class Stack:
         self.sim = sim
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
+        self.rate_store = extra["rate_limit_store"]
         self.postgres = postgres
         self.database = f"airflow_{secrets.token_hex(4)}"
         connection = {

@@ -6,10 +6,12 @@ import logging
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import Redis
 
 from bigin_client.testing import BiginSimulator
 from tests.airflow.conftest import json_lines
@@ -29,7 +31,7 @@ log = logging.getLogger(__name__)
 WORKERS = ("one", "two")
 #: The pace of a connection without a setting of its own, and the account's limit.
 RATE, LIMIT = 9, 10
-PRODUCTS = 36_000
+PRODUCTS = 33_000
 
 
 @pytest.fixture(scope="module")
@@ -74,12 +76,21 @@ def most_in(times: list[float], seconds: float) -> int:
 
 
 class TestCeleryExecutor(Stories):
+    #: A retry has waited until the lease of the killed load had ended.
+    waited_for_lease = False
+
     def kill(self, stack: Stack, task: dict[str, Any]) -> None:
         """Kill the whole worker: nobody is left there to say what became of the task."""
         name = worker_of(stack, task["pid"])
         os.kill(task["pid"], signal.SIGKILL)
         os.killpg(stack.processes[name].pid, signal.SIGKILL)
         stack.processes[name].wait(10)
+        if self.waited_for_lease:
+            # It takes up to a minute; once is enough.
+            with closing(Redis.from_url(stack.rate_store)) as store:
+                (lease,) = store.keys("bigin-connectors:lease:*")
+                store.delete(lease)
+        type(self).waited_for_lease = True
 
     def mend(self, stack: Stack) -> None:
         # Not in `kill`, whose thread ends: on its leash, the worker would end with it.
@@ -164,10 +175,13 @@ class TestCeleryExecutor(Stories):
         assert most_in(times, 10) < 10 * LIMIT, told
         assert share <= 1.01, told
         slowed = [e for e in stack.sim.requests if e.status == 429]
-        # Requests that a busy machine holds up arrive together, and the gateway slows them down.
-        if watch.longest < 0.15:
+        # Requests that a busy machine holds up arrive together, and the gateway slows them down:
+        # one that comes a slot (0.11 s) late is the eleventh in another's second.
+        if watch.longest < 0.05:
             assert most_in(times, 1) <= LIMIT, told
             assert not slowed, told
+        elif watch.longest < 0.15:
+            assert most_in(times, 1) <= LIMIT + 1, told
         if not slowed:
             assert share >= 0.9, told
         for number in range(4):
