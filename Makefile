@@ -55,11 +55,11 @@ test: $(DEV_STAMP) $(AIRFLOW_STAMP) ## The default suite
 	$(call pytest,$(AIRFLOW),tests/airflow -n $(WORKERS) -m "not slow and not airflow")
 
 .PHONY: test-slow
-# The histories of loads mostly wait for replies, so more of them run at a time.
+# These mostly wait for replies and for programs, the histories of loads most of all.
 test-slow: $(DEV_STAMP) $(MELTANO_STAMP) $(PLUGINS_STAMP) ## Large, long and Meltano tests
-	$(call pytest,$(DEV),tests --ignore=tests/airflow --ignore=tests/load/test_histories.py -n $(WORKERS) -m "slow and not meltano")
+	$(call pytest,$(DEV),tests --ignore=tests/airflow --ignore=tests/load/test_histories.py -n $$((2 * $(WORKERS))) -m "slow and not meltano")
 	$(call pytest,$(DEV),tests/load/test_histories.py -n $$((8 * $(WORKERS))) -m "slow and not meltano")
-	$(call pytest,$(DEV),tests --ignore=tests/airflow -m "meltano")
+	$(call pytest,$(DEV),tests --ignore=tests/airflow -n $(WORKERS) -m "meltano")
 
 .PHONY: test-airflow
 test-airflow: $(AIRFLOW_STAMP) ## Airflow as people run it: executors, workers, browser; then 2.11
