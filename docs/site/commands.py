@@ -25,7 +25,11 @@ def page() -> str:
 
 def _sections(command: click.Command, path: str, parent: click.Context | None) -> list[str]:
     context = click.Context(
-        command, info_name=path.rsplit(maxsplit=1)[-1], parent=parent, max_content_width=WIDTH
+        command,
+        info_name=path.rsplit(maxsplit=1)[-1],
+        parent=parent,
+        max_content_width=WIDTH,
+        **command.context_settings,
     )
     context.terminal_width = WIDTH
     found = [f"## {path}\n\n```text\n{command.get_help(context)}\n```\n"]

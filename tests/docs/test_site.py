@@ -138,6 +138,7 @@ def test_troubleshooting_says_what_the_code_says(made):
 def test_the_commands_page_has_every_command(made):
     page = made("commands")["page"]()
     assert not [name for name in _COMMANDS if f"\n## bigin {name}\n" not in page]
+    assert page.count("-h, --help") == page.count("\n## bigin")
 
 
 def test_how_it_works_names_what_exists(root):
