@@ -284,8 +284,13 @@ def sequence(value: Any, field: FieldFacts) -> list[Any]:
     if field.data_type in {"text", "tag"}:  # Tag: text by name, objects by value
         return [_tag(v) for v in value]
     if field.data_type in {"multiselectlookup", "multiuserlookup"}:
-        return [lookup(v, field) for v in value]
+        return [v if _is_participant(v) else lookup(v, field) for v in value]
     return list(value)
+
+
+def _is_participant(value: Any) -> bool:
+    """Whether a value is one of an event's Participants, which have no id (bigin-api.md 1.4)."""
+    return isinstance(value, dict) and "participant" in value and "id" not in value
 
 
 def _tag(value: Any) -> dict[str, Any]:

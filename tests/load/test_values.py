@@ -163,3 +163,9 @@ def test_blank_values_say_nothing(value):
 @pytest.mark.parametrize("value", [0, False, "0", Decimal(0), {}, dt.date.min])
 def test_zero_and_false_say_something(value):
     assert not is_blank(value)
+
+
+def test_participants_of_an_event_are_written_as_they_are_read():
+    """Each has a type and a participant, an id or an e-mail; the documents name no data type."""
+    value = [{"type": "email", "participant": "ann@example.com"}]
+    assert written(field("multiuserlookup", "jsonarray"), value) == value
