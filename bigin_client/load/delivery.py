@@ -189,12 +189,12 @@ class Delivery:
     def _read_again(self, items: list[Item]) -> list[Item]:
         """Look at records once more before they are written over; returns what is still to do."""
         loader = self._loader
-        if not loader.what_was_read_is_old:
+        if not loader.holdings.is_old:
             return items
-        loader.read_again(items)
+        loader.holdings.read_again(items)
         still = []
         for item in items:
-            decision = loader.decide(item.row)
+            decision = loader.holdings.decide(item.row)
             if not isinstance(decision, Item):
                 self._end(item)
                 loader.end_row(item.row, decision)
@@ -272,9 +272,9 @@ class Delivery:
                 self._once_more(item)
             return
         loader = self._loader
-        loader.read_again(items)
+        loader.holdings.read_again(items)
         for item in items:
-            decision = loader.decide(item.row)
+            decision = loader.holdings.decide(item.row)
             if refusal.maybe_repeated and isinstance(decision, Ended) and decision.id is not None:
                 self._end(item)
                 loader.finish_row(
@@ -352,10 +352,10 @@ class Delivery:
     def _gone(self, item: Item, result: RowResult) -> None:
         """The service knows no such id: was the record deleted since it was read?"""
         loader, record_id = self._loader, item.record_id or ""
-        if loader.read_record(record_id) is not None:
+        if loader.holdings.read_record(record_id) is not None:
             self._refuse(item, result)
             return
-        loader.index.remove(record_id)
+        loader.holdings.index.remove(record_id)
         if item.kind == "delete":
             loader.finish_row(item.row, Outcome.DELETED, record_id=record_id)
         else:
@@ -363,11 +363,11 @@ class Delivery:
 
     def _duplicate(self, item: Item, result: RowResult) -> None:
         """The service has a record with a unique value of the row: is it the row's own?"""
-        record = self._loader.read_record(result.id or "")
-        if record is None or self._loader.key_of(record) != item.row.key:
+        record = self._loader.holdings.read_record(result.id or "")
+        if record is None or self._loader.holdings.key_of(record) != item.row.key:
             self._refuse(item, result)
             return
-        self._loader.index.add([record])
+        self._loader.holdings.index.add([record])
         self._replan(item)
 
     def _replan(self, item: Item) -> None:
@@ -382,7 +382,7 @@ class Delivery:
                 ),
             )
             return
-        decision = self._loader.decide(item.row)
+        decision = self._loader.holdings.decide(item.row)
         if isinstance(decision, Item):
             self._plan_next(decision)
         else:
@@ -400,19 +400,19 @@ class Delivery:
     def _settle_unclear(self) -> None:
         if not self._settler.pending:
             return
-        settled = self._settler.settle(self._loader.index, self._journal)
+        settled = self._settler.settle(self._loader.holdings.index, self._journal)
         for item, record in settled.written:
             self._end(item)
             if self._loader.inserts:
-                self._loader.index.note_write(record[ID], {}, None)
+                self._loader.holdings.index.note_write(record[ID], {}, None)
                 if item.row.key:
                     self._to_note[item.row.key] = record[ID]
                 self._loader.finish_row(
                     item.row, Outcome.CREATED, record_id=record[ID], changes=item.body
                 )
                 continue
-            self._loader.index.add([record])
-            decision = self._loader.decide(item.row)
+            self._loader.holdings.index.add([record])
+            decision = self._loader.holdings.decide(item.row)
             if isinstance(decision, Item):
                 # Our record, but something changed it meanwhile: bring it to the row's values.
                 self._plan_next(decision)
@@ -470,7 +470,7 @@ class Delivery:
         self, item: Item, record_id: str, *, is_new: bool = True, modified: str | None = None
     ) -> None:
         """Remember what the account now holds, for later rows and other streams."""
-        index = self._loader.index
+        index = self._loader.holdings.index
         if item.kind == "delete":
             index.remove(record_id)
         elif self._loader.inserts:

@@ -70,6 +70,6 @@ class Foresight:
         return self._loader.run.parents(self._module, (name,), shared=False)
 
     def _may_clash(self, item: Item, name: str) -> bool:
-        key = self._loader.index.key
+        key = self._loader.holdings.index.key
         finds = item.kind == "upsert" and key is not None and name in key.fields
         return item.body.get(name) is not None and not finds

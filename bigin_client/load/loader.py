@@ -9,26 +9,24 @@ run takes the same way and stops before the writes.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from bigin_client import field_types, timestamps
-from bigin_client.errors import BiginError, SettingsError
-from bigin_client.field_types import FieldType
+from bigin_client import timestamps
+from bigin_client.errors import BiginError
 from bigin_client.journal import StreamJournal
 from bigin_client.load import inserting, keys
-from bigin_client.load.binding import ID, Binding
+from bigin_client.load.binding import Binding
 from bigin_client.load.delivery import Delivery
 from bigin_client.load.foresight import Foresight
+from bigin_client.load.holdings import Holdings
 from bigin_client.load.index import Index, Known
 from bigin_client.load.lookups import Lookups
 from bigin_client.load.mirror import Mirror
-from bigin_client.load.options import Compare, LoadOptions
+from bigin_client.load.options import LoadOptions
 from bigin_client.load.parking import Parking
-from bigin_client.load.planner import Ended, Planner, check_guards, check_strict
-from bigin_client.load.reading import Reading
+from bigin_client.load.planner import Ended, check_guards, check_strict
 from bigin_client.load.results import Outcome, RowOutcome, StreamReport
 from bigin_client.load.rows import Refusal, Row, Shaper, row_key_of
 from bigin_client.load.settle import Settler
@@ -37,7 +35,6 @@ from bigin_client.load.verify import Verifier
 from bigin_client.load.writer import Item, Writer
 from bigin_client.metadata import Field, Module
 from bigin_client.records import MODIFIED
-from bigin_client.types import Record
 
 if TYPE_CHECKING:
     from bigin_client.load.run import LoadRun
@@ -46,8 +43,6 @@ log = logging.getLogger(__name__)
 
 #: Rows planned together.
 CHUNK: Final = 1_000
-#: Seconds after which what was read of a record is read again before it is written over.
-FRESH_SECONDS: Final = 60.0
 _STREAM_FAILED: Final = 6
 _IN_THE_ACCOUNT: Final = frozenset({Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED})
 
@@ -96,18 +91,13 @@ class Loader:
         self._in_hand: list[Row] = []
         self._fields = run.metadata.fields(module.api_name)
         self._binding = Binding(module.api_name, self._fields, options.fields)
-        self._key: keys.MatchKey | None = None
         self._shaper: Shaper | None = None
-        self._index: Index | None = None
-        self._planner: Planner | None = None
+        self.holdings = Holdings(self, self._binding, self._fields)
         self._delivery: Delivery | None = None
         self._journal: StreamJournal | None = None
         #: Rows of unknown fate that a match key names.
         self.unknowns = Unknowns(self)
-        self._reading: Reading | None = None
-        self._blind = False
         self._ended = False
-        self._stale: set[str] = set()
         self._said_dropped: set[str] = set()
         #: Columns that name a row within the input; may change with a new SCHEMA.
         self.row_key = options.row_key
@@ -116,7 +106,6 @@ class Loader:
         self.mirror = Mirror(self, options) if options.mode == "mirror" else None
         self.verifier = Verifier(self) if options.verify else None
         self.foresight = Foresight(self) if run.options.dry_run else None
-        self._read_at = 0.0
         if listed:
             run.report.streams[stream] = self.report
 
@@ -263,8 +252,7 @@ class Loader:
         """Delete temporary files."""
         if self._parking is not None:
             self._parking.close()
-        if self._index is not None:
-            self._index.close()
+        self.holdings.close()
 
     def _take(self) -> list[RowOutcome]:
         done, self._done = self._done, []
@@ -379,9 +367,13 @@ class Loader:
 
     def _load_ready(self, ready: list[Row]) -> None:
         if ready:
-            self._open_index()
-            self._read_account(ready)
+            self._open_holdings()
+            self.holdings.read(ready)
             self._plan(ready)
+
+    def _open_holdings(self) -> None:
+        assert self._shaper is not None  # noqa: S101 - set by _prepare
+        self.holdings.open(self._shaper, self._finish)
 
     def _finish(self) -> None:
         if self._delivery is not None:
@@ -403,12 +395,12 @@ class Loader:
                     self.stream, self.row_key, allow_duplicates=self.options.allow_duplicates
                 )
             else:
-                self._key = self._choose_key()
-            self._delivery = self._new_delivery(self._key)
+                self.holdings.key = self._choose_key()
+            self._delivery = self._new_delivery(self.holdings.key)
         if grown or self._shaper is None:
             counted = self._shaper.nulls_ignored if self._shaper else 0
             self._shaper = Shaper(
-                self._binding, self._fields, self.options, self._key, self._lookups
+                self._binding, self._fields, self.options, self.holdings.key, self._lookups
             )
             self._shaper.nulls_ignored = counted
         for column in sorted(set(dropped) - self._said_dropped):
@@ -524,14 +516,14 @@ class Loader:
         for rows in self._parking.take_all(CHUNK):
             self._in_hand = rows
             ready = self._resolve(rows, final=final)
-            if ready and self._index is not None:
-                self._open_index()  # others may have written meanwhile
-                self._read_account(ready)
+            if ready and self.holdings.is_open:
+                self._open_holdings()  # others may have written meanwhile
+                self.holdings.read(ready)
                 self._write(self._park(ready))
 
     def _plan(self, rows: list[Row]) -> None:
-        delivery, index, planner = self._delivery, self._index, self._planner
-        assert delivery and index and planner  # noqa: S101, PT018 - set by _prepare, _read_account
+        delivery, index = self._delivery, self.holdings.index
+        assert delivery is not None  # noqa: S101 - set by _prepare
         if delivery.is_busy(r.key for r in rows):
             # A row waits while its key is in a batch whose outcome is not known.
             delivery.settle_busy()
@@ -545,8 +537,8 @@ class Loader:
 
     def _write(self, current: list[Row]) -> None:
         """Decide what rows do, and send full batches."""
-        delivery, index, planner = self._delivery, self._index, self._planner
-        assert delivery and index and planner  # noqa: S101, PT018 - set before rows get here
+        delivery, index, planner = self._delivery, self.holdings.index, self.holdings.planner
+        assert delivery is not None  # noqa: S101 - set before rows get here
         found = {} if self.inserts else index.find(r.key for r in current if r.key)
         current = self.unknowns.settle(current, found)
         planned: dict[str, int] = {}
@@ -563,7 +555,7 @@ class Loader:
                 continue
             # What was read for a dry run alone, a real run does not know.
             known = [m for m in matches if index.is_taken(m.id)] if self.foresight else matches
-            blind = self._blind and not known
+            blind = self.holdings.is_blind and not known
             decision = (
                 planner.decide_blindly(row, matches[0].id if matches else None)
                 if blind
@@ -632,67 +624,11 @@ class Loader:
             self._parking.take(key) if self._parking is not None and self._parking.count else None
         )
 
-    # -- what the account holds --------------------------------------------------------------------
-
-    @property
-    def index(self) -> Index:
-        """The records that the rows may match."""
-        assert self._index is not None  # noqa: S101 - nothing is planned before it is read
-        return self._index
-
-    def decide(self, row: Row) -> Item | Refusal | Ended:
-        """Plan one row again, against what the index holds now."""
-        assert self._planner is not None  # noqa: S101 - nothing is planned before it is read
-        return self._planner.decide(row, self._matches(row))
-
-    def _matches(self, row: Row) -> list[Known]:
-        return self.index.find([row.key or b""]).get(row.key or b"", [])
-
-    def type_of(self, name: str) -> FieldType:
-        """Return how a field of the module is read and written."""
-        about = self._fields[name]
-        return field_types.of(name, about.data_type, about.json_type, about.return_type)
-
-    def read_everything(self) -> None:
-        """Make sure that there is an index, even when no row came."""
-        if self._index is None:
-            raise SettingsError(f"{self.stream}: an empty input mirrors nothing")
+    # -- other streams ---------------------------------------------------------------------------
 
     def find_field(self, name: str) -> Field | None:
         """Return a field of the module by API name."""
         return self._binding.find(name)
-
-    def read_record(self, record_id: str) -> Record | None:
-        """Read one record as the index wants it; None when it does not exist."""
-        return self.run.account.get(self.module.api_name, record_id, self.index.asked)
-
-    @property
-    def what_was_read_is_old(self) -> bool:
-        """Whether records must be read again before they are written over."""
-        return (
-            self.run.files.keeps_before
-            or bool(self.options.protect)
-            or time.monotonic() - self._read_at > FRESH_SECONDS
-        )
-
-    def read_again(self, items: list[Item]) -> None:
-        """Read records once more just before they are written, and keep what they held.
-
-        Of those to be deleted everything is kept: there is nowhere else to get it from.
-        """
-        ids = [i.record_id for i in items if i.record_id]
-        names = set(self.index.asked)
-        if self.run.files.keeps_before and items[0].kind == "delete":
-            names |= self._fields.keys()
-        records = self.run.account.by_ids(self.module.api_name, ids, sorted(names))
-        for gone in set(ids) - {r[ID] for r in records}:
-            self.index.remove(gone)
-        self.index.add(records)
-        self.run.files.keep_before(self, records)
-
-    def key_of(self, record: Record) -> bytes | None:
-        """Return the match key of a record, None in insert mode."""
-        return None if self._key is None else self._key.digest(record)
 
     def tell_siblings(self, record_id: str, body: Mapping[str, Any]) -> None:
         """Let other streams know that a record was written, or, with an empty body, deleted."""
@@ -702,66 +638,8 @@ class Loader:
 
     def note_foreign_write(self, record_id: str, body: Mapping[str, Any]) -> None:
         """Remember that another stream wrote a record: what was read of it is old."""
-        if self._index is None:
+        if not self.holdings.is_open:
             return
-        if body:
-            self._stale.add(record_id)
-        else:
-            self._index.remove(record_id)
+        self.holdings.note_foreign_write(record_id, is_deleted=not body)
         if self.verifier is not None:
             self.verifier.forget(record_id, body)
-
-    def _refresh(self, index: Index) -> None:
-        """Read again what other streams wrote."""
-        stale, self._stale = sorted(self._stale), set()
-        for record_id in stale:
-            index.remove(record_id)
-        if stale:
-            module = self.module.api_name
-            index.add(self.run.account.by_ids(module, stale, index.asked))
-
-    def _compared(self) -> list[Field]:
-        keys_ = self._key.fields if self._key is not None else ()
-        names = {*self._binding.field_names(), *(n for n in keys_ if n != ID)}
-        found = (self._binding.find(n) for n in sorted(names))
-        return [f for f in found if f is not None]
-
-    @property
-    def _compare(self) -> Compare:
-        """How to read; only a plain upsert may be left to the service."""
-        needs_values = bool(self.options.protect) or self.options.mode != "upsert"
-        return "always" if needs_values else self.options.compare
-
-    def _read_account(self, rows: list[Row]) -> None:
-        """Make sure that the index knows the records that these rows may match."""
-        if self._reading is None:
-            return
-        if not self._reading.complete:
-            self._read_at = time.monotonic()
-        # What is to be deleted must be found first.
-        may_be_blind = not any(r.is_deletion for r in rows)
-        self._blind = not self._reading.read(rows, may_be_blind=may_be_blind)
-        if self._blind and self.foresight is not None:
-            self.foresight.read(rows, self.index)
-
-    def _open_index(self) -> None:
-        """Make an index for the fields to compare, a new one when there are more."""
-        fields = self._compared()
-        old = self._index
-        fits = old is not None and set(old.fields) >= {f.api_name for f in fields}
-        if old is not None and fits:
-            self._refresh(old)
-            return
-        assert self._shaper is not None  # noqa: S101 - set by _prepare
-        # New columns: what was read before does not tell whether they hold the same.
-        self._finish()
-        index = Index(self._key, fields, has_times=MODIFIED in self._fields and not self.inserts)
-        if old is not None:
-            index.copy_claims(old)
-            old.close()
-        self._index = index
-        self._stale.clear()
-        module = self.module.api_name
-        self._planner = Planner(self._shaper, index, self._key, self.options, module)
-        if not self.inserts:
-            self._reading = Reading(self.run.account, module, index, self._compare)

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from bigin_client import timestamps
+from bigin_client import field_types, timestamps
 from bigin_client.batches import MAX_RECORDS
 from bigin_client.errors import BiginError, SettingsError
 from bigin_client.load.account import CREATED
@@ -117,7 +117,7 @@ class Mirror:
                 "record they mean, or whether they were loaded",
                 hint="Mend the refused rows and run again.",
             )
-        loader.read_everything()
+        loader.holdings.check_open()
         in_scope, absent = self._absent()
         if len(absent) > self._share * in_scope:
             raise MirrorRefusedError(
@@ -142,23 +142,26 @@ class Mirror:
         return in_scope, list(dict.fromkeys(absent))
 
     def _read_fields(self) -> list[str]:
-        index = self._loader.index
+        index = self._loader.holdings.index
         keys = index.key.fields if index.key is not None else ()
         return sorted({*self._scope, *(k for k in keys if k != ID), CREATED})
 
     def _is_in_scope(self, record: Record) -> bool:
         for name, value in self._scope.items():
             field = self._loader.find_field(name)
-            kind = self._loader.type_of(name)
-            if field is None or canonical(kind, field, record.get(name)) != canonical(
-                kind, field, value
-            ):
+            if field is None:
+                return False
+            kind = field_types.of(
+                field.api_name, field.data_type, field.json_type, field.return_type
+            )
+            have, wanted = (canonical(kind, field, v) for v in (record.get(name), value))
+            if have != wanted:
                 return False
         return True
 
     def _may_go(self, record: Record) -> bool:
-        key = self._loader.key_of(record)
-        if key is None or key in self._refused or self._loader.index.is_claimed(key):
+        key = self._loader.holdings.key_of(record)
+        if key is None or key in self._refused or self._loader.holdings.index.is_claimed(key):
             return False  # a record without a key cannot be proved absent
         created = record.get(CREATED)
         if not isinstance(created, str):
@@ -190,7 +193,7 @@ class Mirror:
             run_workflows=loader.options.run_workflows,
         )
         for record_id, result in zip(going, results, strict=True):
-            if result.ok or loader.read_record(record_id) is None:
+            if result.ok or loader.holdings.read_record(record_id) is None:
                 self.deleted += 1
             else:
                 log.warning(

@@ -67,9 +67,9 @@ class Unknowns:
         loader = self._loader
         settler = loader.new_settler()
         settler.pending.append(inserting.unclear(entries))
-        settled = settler.settle(loader.index, self._journal)
-        loader.index.add([record for _, record in settled.written])
-        found.update(loader.index.find(i.row.key or b"" for i, _ in settled.written))
+        settled = settler.settle(loader.holdings.index, self._journal)
+        loader.holdings.index.add([record for _, record in settled.written])
+        found.update(loader.holdings.index.find(i.row.key or b"" for i, _ in settled.written))
         told = [i for i, _ in settled.written] + settled.not_written
         self._forget([i.row.key or b"" for i in told])
         rest = []

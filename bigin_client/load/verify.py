@@ -60,7 +60,7 @@ class Verifier:
         if self._loader.run.options.dry_run:
             self.credits_predicted += -(-len(written) // PAGE_SIZE)
             return
-        loader, index = self._loader, self._loader.index
+        loader, index = self._loader, self._loader.holdings.index
         module = loader.module.api_name
         account, fields = loader.run.account, sorted(index.fields)
         found = {r[ID]: r for r in account.just_written(module, list(written), fields)}
