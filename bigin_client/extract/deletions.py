@@ -16,7 +16,7 @@ from datetime import datetime, timezone
 from typing import Final
 
 from bigin_client.errors import PagingError, RequestError
-from bigin_client.extract.rows import instant, number, to_text
+from bigin_client.extract.rows import HALF, instant, number, to_text
 from bigin_client.extract.source import Source
 from bigin_client.reply import Reply
 from bigin_client.types import Tombstone
@@ -42,24 +42,27 @@ class Emitted:
 
     def __init__(self, after: int | None) -> None:
         self._after = after
-        self._ids: array[int] = array("Q")
-        #: Seconds since 1970; four bytes last until 2106.
-        self._times: array[int] = array("I")
+        #: Upper half of the ids → lower halves (see `rows.Ids`), and seconds since 1970: four bytes
+        #: last until 2106.
+        self._halves: dict[int, tuple[array[int], array[int]]] = {}
 
     def note(self, record_id: str, time: int | None) -> None:
         """Remember a record."""
         if time is not None and (self._after is None or time >= self._after):
-            self._ids.append(number(record_id))
-            self._times.append(min(max(time, 0), LATEST))
+            upper, lower = divmod(number(record_id), HALF)
+            ids, times = self._halves.setdefault(upper, (array("I"), array("I")))
+            ids.append(lower)
+            times.append(min(max(time, 0), LATEST))
 
     def contradicted(self, tombstones: list[Tombstone]) -> set[str]:
         """Return the ids whose record was modified after its deletion: it was restored."""
         wanted = {number(t["id"]): t for t in tombstones}
         found = set()
-        for key, time in zip(self._ids, self._times, strict=True):
-            tombstone = wanted.get(key)
-            if tombstone is not None and time > (instant(tombstone["deleted_time"]) or 0):
-                found.add(tombstone["id"])
+        for upper, (ids, times) in self._halves.items():
+            for lower, time in zip(ids, times, strict=True):
+                tombstone = wanted.get(upper * HALF + lower)
+                if tombstone is not None and time > (instant(tombstone["deleted_time"]) or 0):
+                    found.add(tombstone["id"])
         return found
 
 

@@ -1,6 +1,6 @@
 """What the walkers of one seek know together, and what they have handed over.
 
-Ids are kept as numbers in arrays: a million of them take 8 MB.
+Ids are kept as numbers in arrays: a million of them take 4 MB, see `rows.Ids`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from bigin_client.extract.rows import Row, number
+from bigin_client.extract.rows import Ids, Row, number
 
 #: Shares in which ids are counted, so that the set of them stays small.
 _SHARES: Final = 16
@@ -60,7 +60,7 @@ class Ledger:
         #: Rows that were edited since the read began; since when is not known: all.
         self._recent: dict[str, int] = {}
         #: Ids of the rows from before the read began, and of those since.
-        self._old: array[int] = array("Q")
+        self._old = Ids()
         self._late: set[int] = set()
         self._all: set[int] | None = None
 
@@ -76,7 +76,7 @@ class Ledger:
                     self._recent[row.id] = row.time
                     self._late.add(number(row.id))
                 else:
-                    self._old.append(number(row.id))
+                    self._old.add(number(row.id))
 
     def edited_after(self, tie: Tie) -> list[int]:
         """Return the records that were seen with a later time than a tie's."""

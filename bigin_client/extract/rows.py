@@ -6,6 +6,8 @@ bytes and are decoded when they are emitted.
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -19,6 +21,7 @@ from bigin_client.reply import Reply
 
 #: Digits of a record id (bigin-api.md 1.4, [rec]).
 ID_DIGITS: Final = 19
+HALF: Final = 1 << 32
 
 
 class Row(NamedTuple):
@@ -63,6 +66,28 @@ def number(record_id: str) -> int:
     if record_id.isdecimal() and len(record_id) <= ID_DIGITS:
         return int(record_id)
     return hash(record_id) & (1 << 63) - 1
+
+
+class Ids:
+    """Ids of records as numbers, in no order; one that is added twice is there twice.
+
+    Four bytes each: those of an account differ in their lower half, the upper ones are few.
+    """
+
+    def __init__(self) -> None:
+        self._halves: dict[int, array[int]] = {}
+
+    def add(self, record: int) -> None:
+        """Add one."""
+        upper, lower = divmod(record, HALF)
+        if upper not in self._halves:
+            self._halves[upper] = array("I")
+        self._halves[upper].append(lower)
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield them."""
+        for upper, lower in self._halves.items():
+            yield from map((upper * HALF).__add__, lower)
 
 
 def to_text(seconds: int) -> str:

@@ -6,7 +6,10 @@ from datetime import datetime, timezone
 
 import pytest
 
+from bigin_client import timestamps
 from bigin_client.errors import PagingError
+from bigin_client.extract.deletions import Emitted
+from bigin_client.extract.rows import Ids
 
 #: Behind our clock, so that the service's clock makes the bookmarks.
 PAST = datetime(2026, 3, 1, tzinfo=timezone.utc)
@@ -108,3 +111,23 @@ def test_cascaded_deletions_come_if_the_feed_lists_them(account, copy_of):
         sim.store.delete("Accounts", record["id"])
     copy.read()
     assert copy.rows.keys() == {r["id"] for r in sim.store.records("Contacts")}
+
+
+def test_ids_take_four_bytes_and_lose_nothing():
+    """Of one account, of several, and of none that is known."""
+    wanted = [5_725_768_000_001_004_205, 5_725_768_000_001_004_206, 7, 0, (1 << 63) - 1]
+    ids = Ids()
+    for number in [*wanted, 7]:
+        ids.add(number)
+    assert sorted(ids) == sorted([*wanted, 7])
+
+
+def test_a_tombstone_older_than_its_record_is_contradicted():
+    """Whatever the upper half of its id, and only by a later time."""
+    emitted = Emitted(None)
+    rows = [("5725768000001004205", 1_000), ("7", 1_000), ("5725768000001004206", 3_000)]
+    for record, time in rows:
+        emitted.note(record, time)
+    at = timestamps.from_seconds(2_000)
+    ids = ["5725768000001004205", "7", "5725768000001004206", "5725768000001004207"]
+    assert emitted.contradicted([{"id": i, "deleted_time": at} for i in ids]) == {ids[2]}
