@@ -67,7 +67,7 @@ class Foresight:
         return None
 
     def _holders(self, name: str) -> Parents:
-        return self._loader.run.parents(self._module, (name,), shared=False)
+        return self._loader.run.relations.parents(self._module, (name,), shared=False)
 
     def _may_clash(self, item: Item, name: str) -> bool:
         key = self._loader.holdings.index.key

@@ -426,10 +426,10 @@ class Loader:
 
     def _new_delivery(self, key: keys.MatchKey | None) -> Delivery:
         run = self.run
-        lease = run.lease(self.module.api_name)
+        lease = run.claims.lease(self.module.api_name)
         if (self.inserts and self.row_key) or (key is not None and not key.unique):
             # Inserts that may not be sent twice are written down before they are sent.
-            journal = run.journal(self.module.api_name, required=self.inserts)
+            journal = run.claims.journal(self.module.api_name, required=self.inserts)
             if journal is not None:
                 self._journal = journal.of(self.module.api_name, self.stream)
         writer = Writer(
@@ -632,7 +632,7 @@ class Loader:
 
     def tell_siblings(self, record_id: str, body: Mapping[str, Any]) -> None:
         """Let other streams know that a record was written, or, with an empty body, deleted."""
-        self.run.tell_children(self.module.api_name, record_id, body)
+        self.run.relations.tell_children(self.module.api_name, record_id, body)
         for other in self.run.siblings(self):
             other.note_foreign_write(record_id, body)
 

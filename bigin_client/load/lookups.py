@@ -155,7 +155,7 @@ class Lookups:
             if field.lookup_module is None:
                 raise SettingsError(f"lookups: {field.api_name} is no lookup to a module")
             module = self._run.metadata.module(field.lookup_module).api_name
-            self._parents[field.api_name] = self._run.parents(module, how.key)
+            self._parents[field.api_name] = self._run.relations.parents(module, how.key)
 
     @property
     def modules(self) -> set[str]:
@@ -231,7 +231,7 @@ class Lookups:
         return list(refused.values())
 
     def _users(self, name: str, rows: Sequence[Row]) -> list[tuple[Row, Refusal]]:
-        known = self._run.users_by_email()
+        known = self._run.relations.users_by_email()
         refused = []
         for row in rows:
             emails = row.natural_keys.pop(name)
@@ -243,7 +243,7 @@ class Lookups:
         return refused
 
     def _pipelines(self, name: str, rows: Sequence[Row]) -> list[tuple[Row, Refusal]]:
-        known = self._run.pipelines_by_name()
+        known = self._run.relations.pipelines_by_name()
         refused = []
         for row in rows:
             ids = known.get(row.natural_keys.pop(name).strip().casefold(), [])
@@ -313,7 +313,7 @@ class Lookups:
             elif ids:
                 reason = f"{len(ids)} records of {parents.module} have this {parents.label}"
                 refused.append((row, Refusal(SEVERAL, reason, name)))
-            elif (code := self._run.rejected_parent(parents.module, digest)) is not None:
+            elif (code := self._run.relations.rejected_parent(parents.module, digest)) is not None:
                 reason = f"its record of {parents.module} was refused in this run: {code}"
                 refused.append((row, Refusal(PARENT_REJECTED, reason, name)))
             elif self._on_missing(name) != "null":

@@ -183,7 +183,7 @@ class Mirror:
         if loader.run.options.dry_run:
             self.deleted += len(going)
             return
-        if (lease := loader.run.lease(loader.module.api_name)) is not None:
+        if (lease := loader.run.claims.lease(loader.module.api_name)) is not None:
             lease.check()
         loader.run.files.keep_before(loader, held)
         results = loader.run.batches.write(

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import islice
-from pathlib import Path
 from typing import Any, Protocol
 
 from typing_extensions import Self
@@ -16,15 +15,15 @@ from typing_extensions import Self
 from bigin_client import timestamps
 from bigin_client.batches import Batches
 from bigin_client.errors import BiginError, SettingsError
-from bigin_client.journal import Journal, JournalError, default_path
-from bigin_client.lease import Lease
+from bigin_client.journal import Journal
 from bigin_client.load.account import Account
+from bigin_client.load.claims import Claims
 from bigin_client.load.files import Files, write_report
 from bigin_client.load.imagined import ImaginedAccount
 from bigin_client.load.loader import Loader
-from bigin_client.load.lookups import Parents
 from bigin_client.load.lost_updates import LostUpdates
 from bigin_client.load.options import LoadOptions, RunOptions, parse_max_rejects
+from bigin_client.load.relations import Relations
 from bigin_client.load.results import LoadReport, Outcome, RowOutcome, StreamReport
 from bigin_client.load.rows import Row
 from bigin_client.load.sources import Sources
@@ -63,6 +62,8 @@ class LoadRun:
     Attributes:
         report: The counts so far.
         account: What is read.
+        relations: What is known of the records that rows refer to.
+        claims: Journals and leases.
         imagined: The same in a dry run, where it takes planned writes; None in a real one.
         stopped: Why no more rows are loaded, None while they are.
     """
@@ -108,14 +109,8 @@ class LoadRun:
         self.lost_updates = LostUpdates()
         self._hidden: dict[str, Loader] = {}
         self._announced: set[str] = set()
-        self._parents: dict[tuple[str, tuple[str, ...], bool], Parents] = {}
-        self._rejected_keys: dict[tuple[str, bytes], str] = {}
-        self._users: dict[str, str] | None = None
-        self._pipelines: dict[str, list[str]] | None = None
-        self._journals: dict[Path, Journal] = {}
-        self._leases: dict[str, Lease] = {}
-        self._given_journal = journal
-        self._said_no_journal = False
+        self.relations = Relations(self)
+        self.claims = Claims(client.transport, self.options, client.settings.max_wait, journal)
         self.files = Files(self.options)
 
     def __enter__(self) -> Self:
@@ -192,41 +187,6 @@ class LoadRun:
         finally:
             self._switching = False
 
-    def parents(self, module: str, match_on: tuple[str, ...], *, shared: bool = True) -> Parents:
-        """Return what finds records of a module by a natural key.
-
-        Args:
-            module: API name.
-            match_on: The key's fields.
-            shared: By all lookups; otherwise by what a dry run does beyond a real one.
-        """
-        name = (module, tuple(n.casefold() for n in match_on), shared)
-        if name not in self._parents:
-            self._parents[name] = Parents(self, module, match_on)
-        return self._parents[name]
-
-    def tell_children(self, module: str, record_id: str, body: Mapping[str, Any]) -> None:
-        """Let lookups know a record that was written."""
-        for parents in self._parents.values():
-            if parents.module == module:
-                parents.note(record_id, body)
-
-    def rejected_parent(self, module: str, digest: bytes | None) -> str | None:
-        """Return why a record with this natural key was refused in this run, if it was."""
-        return self._rejected_keys.get((module, digest or b""))
-
-    def users_by_email(self) -> dict[str, str]:
-        """Return the account's users: e-mail in lower case → id (1 credit for each 200)."""
-        if self._users is None:
-            self._users = self.account.users_by_email()
-        return self._users
-
-    def pipelines_by_name(self) -> dict[str, list[str]]:
-        """Return the account's Team Pipelines: name in lower case → ids (2 credits)."""
-        if self._pipelines is None:
-            self._pipelines = self.account.pipelines_by_name()
-        return self._pipelines
-
     # -- books -----------------------------------------------------------------------------
 
     def record(self, loader: Loader, row: Row, outcome: RowOutcome) -> None:
@@ -238,16 +198,8 @@ class LoadRun:
             self._curve.advance(1)
         loader.report.count(outcome)
         if outcome.outcome is Outcome.REJECTED:
-            self._note_rejected(loader, row, outcome)
+            self.relations.note_rejected(loader.module.api_name, row, outcome)
         self.files.note(loader, row, outcome)
-
-    def _note_rejected(self, loader: Loader, row: Row, outcome: RowOutcome) -> None:
-        """Remember the natural key of a refused row: its children are refused for that reason."""
-        for parents in self._parents.values():
-            values = {**(outcome.key or {}), **row.body}
-            digest = parents.digest({n: values.get(n) for n in parents.fields})
-            if parents.module == loader.module.api_name and digest is not None:
-                self._rejected_keys[(parents.module, digest)] = outcome.code or "REJECTED"
 
     @property
     def rejects_are_safe(self) -> bool:
@@ -270,53 +222,6 @@ class LoadRun:
         if self.stopped is None:
             self.stopped = error
             self.fail(error)
-
-    def journal(self, module: str, *, required: bool) -> Journal | None:
-        """Return the journal for a module; None when it cannot be kept and need not be.
-
-        Raises:
-            JournalError: It cannot be kept, and insert mode cannot do without.
-            ServiceError: Another load holds it.
-        """
-        if self._given_journal is not None:
-            return self._given_journal
-        connection = self.transport.connection_id or ""
-        path = (
-            Path(self.options.journal_path).expanduser()
-            if self.options.journal_path
-            else default_path(connection, module)
-        )
-        if path not in self._journals:
-            try:
-                self._journals[path] = Journal(path, connection, max_wait=self.settings.max_wait)
-            except JournalError as error:
-                if required:
-                    raise
-                if not self._said_no_journal:
-                    self._said_no_journal = True
-                    log.warning(
-                        "%s Loading without it: a run that is killed and started again at once "
-                        "may double its last rows.",
-                        error,
-                    )
-                return None
-        return self._journals[path]
-
-    def lease(self, module: str) -> Lease | None:
-        """Return the right to write into a module, which other loads have to wait for.
-
-        None in a dry run, which writes nothing.
-
-        Raises:
-            ServiceError: Another load has it.
-        """
-        if self.options.dry_run:
-            return None
-        if module not in self._leases:
-            lease = Lease(self.transport, module)
-            lease.acquire()
-            self._leases[module] = lease
-        return self._leases[module]
 
     @property
     def server_started_at(self) -> datetime:
@@ -397,14 +302,10 @@ class LoadRun:
         self.pool.shutdown(wait=True, cancel_futures=True)
         for loader in [*self.loaders.values(), *self._hidden.values()]:
             loader.close()
-        for parents in self._parents.values():
-            parents.close()
+        self.relations.close()
         if self.imagined is not None:
             self.imagined.close()
-        for journal in self._journals.values():
-            journal.close()
-        for lease in self._leases.values():
-            lease.release()
+        self.claims.close()
         self.files.close()
 
     @property

@@ -30,7 +30,7 @@ class Sources:
         for module in modules:
             found = self._new[module].get(source_id)
             if found is None:
-                journal = self._run.journal(module, required=True)
+                journal = self._run.claims.journal(module, required=True)
                 found = journal.find_source(module, source_id) if journal is not None else None
             if found is not None:
                 return found
@@ -41,7 +41,7 @@ class Sources:
         if self._run.options.dry_run:
             return
         for module, pairs in self._new.items():
-            journal = self._run.journal(module, required=True) if pairs else None
+            journal = self._run.claims.journal(module, required=True) if pairs else None
             if journal is not None:
                 journal.remember_sources(module, pairs.items())
                 pairs.clear()

@@ -19,7 +19,16 @@ import pytest
 
 from bigin_client import BiginClient, Settings, batches
 from bigin_client.errors import BiginError
-from bigin_client.load import LoadOptions, LoadRun, Lookup, RunOptions, inserting, keys, settle
+from bigin_client.load import (
+    LoadOptions,
+    LoadRun,
+    Lookup,
+    RunOptions,
+    claims,
+    inserting,
+    keys,
+    settle,
+)
 from bigin_client.load import account as accounts
 from bigin_client.load import delivery as deliveries
 from bigin_client.load import index as indexes
@@ -319,7 +328,7 @@ def never_find_what_was_written(patch: pytest.MonkeyPatch) -> None:
 
 
 def keep_no_journal(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(LoadRun, "journal", lambda *_, **__: None)
+    patch.setattr(claims.Claims, "journal", lambda *_, **__: None)
 
 
 def regard_case(patch: pytest.MonkeyPatch) -> None:
