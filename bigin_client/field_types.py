@@ -6,6 +6,7 @@ string, so that an account's new feature never stops a sync.
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import re
 from collections.abc import Callable, Mapping
@@ -80,7 +81,7 @@ def _number(value: object) -> object:
         return number if number is None or number.is_finite() else None
     if isinstance(value, dict):  # a currency may come as an object (singer.md 5.3)
         return _number(value.get("value", ""))
-    return value
+    return None if isinstance(value, (bool, list)) else value
 
 
 def _boolean(value: object) -> object:
@@ -92,7 +93,13 @@ def _boolean(value: object) -> object:
 def _date(value: object) -> object:
     text = str(value).strip()
     match = _DATE.match(text)
-    return match.group() if match else None
+    if match is None:
+        return None
+    try:
+        dt.date.fromisoformat(match.group())
+    except ValueError:  # no day of the calendar
+        return None
+    return match.group()
 
 
 def _lookup(value: object) -> object:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from bigin_client import field_types
+from bigin_client.field_writes import is_blank
 from bigin_client.metadata import Field
 from bigin_client.types import Record
+
+log = logging.getLogger(__name__)
 
 #: Keys that lists return only when asked for (bigin-api.md 1.4): the parent's module.
 PARENT_MODULE_KEYS: Final = {
@@ -16,6 +20,8 @@ PARENT_MODULE_KEYS: Final = {
     "Calls": ("$related_module",),
     "Notes": ("$se_module",),
 }
+#: Kinds of field that not every value can be made one of.
+_STRICT: Final = frozenset({"integer", "number", "boolean", "date", "datetime"})
 PARENT_KEYS: Final = frozenset({"$related_module", "$se_module"})
 
 
@@ -33,10 +39,13 @@ def reader_of(types: Mapping[str, field_types.FieldType]) -> Callable[[Record], 
     """Return a function that turns a record of the service into ours.
 
     ``id`` first, then exactly the given fields: a value that the service left out is null, and
-    a parent's module ``Deals`` becomes ``Pipelines`` (bigin-api.md 1.4).
+    a parent's module ``Deals`` becomes ``Pipelines`` (bigin-api.md 1.4). A value that cannot be
+    of its field's type becomes null too, with one warning for each field.
     """
     rows: list[tuple[str, Callable[[Any], Any], type | None]] = [("id", str, str)]
-    rows += [(n, t.read, t.kept) for n, t in types.items() if n != "id" and n not in PARENT_KEYS]
+    rows += [
+        (n, _noting(n, t), t.kept) for n, t in types.items() if n != "id" and n not in PARENT_KEYS
+    ]
     parents = [n for n in types if n in PARENT_KEYS]
 
     def read(raw: Record) -> Record:
@@ -54,6 +63,24 @@ def reader_of(types: Mapping[str, field_types.FieldType]) -> Callable[[Record], 
         return record
 
     return read
+
+
+def _noting(name: str, about: field_types.FieldType) -> Callable[[Any], Any]:
+    """Return a field type's `read` that says, once, where it makes null of something."""
+    convert = about.read
+    if about.kind not in _STRICT:
+        return convert
+    said = False
+
+    def noting(value: Any) -> Any:
+        nonlocal said
+        found = convert(value)
+        if found is None and not said and not is_blank(value):
+            said = True
+            log.warning("%s: a value that is no %s is given as null", name, about.kind)
+        return found
+
+    return noting
 
 
 def _parent_module(raw: Record, name: str) -> str | None:

@@ -63,3 +63,34 @@ def test_no_time_is_none(text):
 def test_a_record_without_its_id_is_an_error():
     with pytest.raises(KeyError):
         reader_of({})({"F": Decimal(1)})
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("number", "many"),
+        ("number", True),
+        ("number", [1]),
+        ("integer", "few"),
+        ("boolean", "perhaps"),
+        ("date", 20261124),
+        ("date", "2026-02-30"),
+        ("datetime", "soon"),
+        ("datetime", "9999-12-31T23:59:59-08:00"),
+    ],
+)
+def test_what_is_made_null_is_said_once_for_a_field(caplog, kind, value):
+    read = reader_of({"F": KINDS[kind]})
+    for number in range(3):
+        assert read({"id": number, "F": value})["F"] is None
+    (line,) = caplog.messages
+    assert line == f"F: a value that is no {kind} is given as null"
+    assert str(value) not in line
+
+
+@pytest.mark.parametrize("kind", ["number", "integer", "boolean", "date", "datetime"])
+def test_blanks_are_null_without_a_word(caplog, kind):
+    read = reader_of({"F": KINDS[kind]})
+    assert read({"id": "1", "F": ""})["F"] is None
+    assert read({"id": "1", "F": None})["F"] is None
+    assert caplog.messages == []
