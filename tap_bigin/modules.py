@@ -46,6 +46,10 @@ class Choice:
         """The modules that are asked for by name, not by a glob."""
         return [p for p in self._patterns if p[0] != "!" and not set(p) & set("*?[")]
 
+    def names(self, module: str) -> bool:
+        """Whether a module is asked for by name."""
+        return any(_fits(module, name) for name in self.named)
+
     def check(self, names: Iterable[str]) -> None:
         """Make sure that everything asked for by name exists.
 
@@ -96,7 +100,8 @@ def discover(client: BiginClient, choice: Choice, *, deleted_at: bool) -> list[R
     """
     modules = client.modules()
     choice.check(m.api_name for m in modules)
-    chosen = [m for m in modules if m.api_supported and choice.takes(m.api_name)]
+    taken = [m for m in modules if choice.takes(m.api_name)]
+    chosen = [m for m in taken if m.api_supported]
 
     def look(module: Module) -> Readable | LeftOut:
         name = module.api_name
@@ -115,7 +120,19 @@ def discover(client: BiginClient, choice: Choice, *, deleted_at: bool) -> list[R
 
     with ThreadPoolExecutor(client.settings.max_concurrency) as pool:
         found = list(pool.map(look, chosen))
+    found += [
+        LeftOut(m.api_name, _not_served(m))
+        for m in taken
+        if not m.api_supported and choice.names(m.api_name)
+    ]
     for entry in found:
         if isinstance(entry, LeftOut):
             log.warning("Module %s is left out: %s", entry.name, entry.error)
     return found
+
+
+def _not_served(module: Module) -> NotFoundError:
+    return NotFoundError(
+        f"the API does not serve {module.api_name}",
+        hint="Take it out of the setting modules.",
+    )

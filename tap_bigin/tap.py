@@ -388,7 +388,7 @@ class TapBigin(Tap):
                 ),
             )
         for name, left_out in unreadable.items():
-            if any(modules.Choice([n]).takes(left_out.name) for n in self.choice.named):
+            if self.choice.names(left_out.name):
                 self.failed(name, left_out.error)
 
 

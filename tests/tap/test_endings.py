@@ -85,6 +85,16 @@ def test_a_module_asked_for_by_name_but_not_readable_fails_the_run(tap):
     assert len(run.records["Accounts"]) == 3
 
 
+def test_a_module_without_an_api_asked_for_by_name_fails_the_run(tap):
+    """It was passed over without a word; as one of all modules, or of a glob, it still is."""
+    run_tap = tap(sizes={"Accounts": 3})
+    run = run_tap(config={"modules": ["social", "Accounts"]})
+    assert run.code == 6
+    assert len(run.records["Accounts"]) == 3
+    assert "the API does not serve Social" in run.err
+    assert run_tap(config={"modules": ["S*", "Accounts"]}).code == 0
+
+
 def test_a_selected_stream_that_lost_its_scope_fails_the_run(tap):
     """Trap 7 of singer.md: it must not vanish without a word."""
     run_tap = tap(sizes={"Tasks": 3, "Accounts": 3, "Notes": 3})
