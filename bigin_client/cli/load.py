@@ -334,7 +334,12 @@ def _show(context: Context, work: Load, report: LoadReport, files: RunOptions) -
         cost = f"would cost {report.credits_predicted}"
     click.echo(f"{report.requests} requests in {report.seconds:.1f} s; the load {cost} credits")
     if report.refused and not report.dry_run and not files.rejects_path:
-        click.echo("bigin: refused rows were not kept: --rejects FILE keeps them", err=True)
+        kept = (
+            f"are in {work.rejects_path}"
+            if work.rejects_path
+            else ("were not kept: --rejects FILE keeps them")
+        )
+        click.echo(f"bigin: refused rows {kept}", err=True)
 
 
 def _all_outcomes(report: LoadReport) -> dict[str, int]:

@@ -21,7 +21,14 @@ from bigin_client.client import BiginClient
 from bigin_client.errors import BiginError, SettingsError
 from bigin_client.files.formats import known_format
 from bigin_client.files.reading import Input, Line, Unreadable, lines
-from bigin_client.load import LoadOptions, LoadReport, LoadRun, RunOptions, retry_rejects
+from bigin_client.load import (
+    LoadOptions,
+    LoadReport,
+    LoadRun,
+    RunOptions,
+    rejects_beside,
+    retry_rejects,
+)
 from bigin_client.load.results import RowOutcome
 from bigin_client.rejects import is_local
 
@@ -71,6 +78,13 @@ class Rows:
                 shutil.copyfileobj(self._stdin, whole)
                 whole.seek(0)
                 yield from lines(whole, self._form, zipped=False, name="standard input")
+
+
+def _local(path: str | None) -> Path | None:
+    """Return a path on this machine, None for any other."""
+    if path is None or not is_local(path):
+        return None
+    return Path(path.removeprefix("file://")).expanduser()
 
 
 def _stem(name: str) -> str:
@@ -123,11 +137,12 @@ class Load:
         self._meter = meter
         self._folder = tempfile.TemporaryDirectory(prefix="bigin-load-")
         self._plan = Path(self._folder.name, "plan.jsonl")
-        if files.plan_path is not None and is_local(files.plan_path):
-            self._plan = Path(files.plan_path.removeprefix("file://")).expanduser()
+        self._plan = _local(files.plan_path) or self._plan
         self._files = files
         if files.dry_run and files.plan_path is None:
             self._files = replace(files, plan_path=str(self._plan))
+        #: Where refused rows are kept.
+        self.rejects_path = files.rejects_path
         #: The first refused rows, for people, in the order of their outcomes.
         self.refused: list[Refused] = []
 
@@ -205,12 +220,19 @@ class Load:
         """
         self._meter.begin(_stem(Path(path).name))
         files = self._files
-        refused = Path(self._folder.name, "refused.jsonl")
+        told = Path(self._folder.name, "refused.jsonl")
         if look:
             files = RunOptions(
-                dry_run=True, plan_path=str(self._plan), rejects_path=str(refused),
+                dry_run=True, plan_path=str(self._plan), rejects_path=str(told),
                 journal_path=files.journal_path,
             )  # fmt: skip
+        elif files.rejects_path is None:
+            kept = str(told) if files.dry_run else rejects_beside(path)
+            files = replace(files, rejects_path=kept)
+        if not look:
+            self.rejects_path = files.rejects_path
+        refused = _local(files.rejects_path) or told
+        seen = refused.stat().st_size if refused.exists() else 0
         try:
             report = retry_rejects(
                 self._client, path, files, options, overwrite_newer=overwrite_newer
@@ -221,6 +243,7 @@ class Load:
             report = error.report
         if refused.exists():
             with refused.open("rb") as file:
+                file.seek(seen)
                 for line in islice(file, _KEPT):
                     row = msgspec.json.decode(line)
                     self.refused.append(Refused(0, row["code"], row["field"], row["reason"]))

@@ -41,7 +41,7 @@ Row by row, for front ends that keep their own place in the input (STATE, checkp
 from bigin_client.load.loader import Loader
 from bigin_client.load.options import LoadOptions, Lookup, RunOptions
 from bigin_client.load.results import LoadReport, Outcome, RowOutcome, StreamReport
-from bigin_client.load.retrying import read_rejects, retry_rejects
+from bigin_client.load.retrying import read_rejects, rejects_beside, retry_rejects
 from bigin_client.load.run import LoadRun, load_rows
 
 __all__ = [
@@ -56,5 +56,6 @@ __all__ = [
     "StreamReport",
     "load_rows",
     "read_rejects",
+    "rejects_beside",
     "retry_rejects",
 ]

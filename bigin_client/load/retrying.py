@@ -89,7 +89,7 @@ def retry_rejects(
     """
     rows = list(read_rejects(path))
     if files.rejects_path is None and not files.dry_run:
-        files = replace(files, rejects_path=_beside(path))
+        files = replace(files, rejects_path=rejects_beside(path))
     with LoadRun(client, files) as run:
         for refused in rows:
             found = run.metadata.module(refused.module)
@@ -115,7 +115,8 @@ def _match_on(refused: Refused, known: Mapping[str, Any]) -> list[str] | None:
     return names if names and all(n == ID or n in known for n in names) else None
 
 
-def _beside(path: str) -> str:
+def rejects_beside(path: str) -> str:
+    """Return where the rows of a rejects file go that are refused again."""
     stamp = f"{timestamps.now():%Y%m%dT%H%M%S}"
     base = path.rstrip("/").removesuffix(".jsonl")
     return f"{base}-{stamp}.jsonl" if is_local(path) else f"{base}-{stamp}"

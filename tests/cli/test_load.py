@@ -103,6 +103,29 @@ def test_refused_rows_again(in_process, in_terminal, own):
     assert people(own)["nobody@example.com"]["Last_Name"] == "Nobody"
 
 
+def test_rows_of_unknown_outcome_again(in_process, own):
+    """They are settled first: what cannot be told is not sent, and the plan says so."""
+    own.faults.add("cut_after", match={"method": "POST"}, times=1)
+    how = ("--match-on", "Title", "--settle-seconds", "0.1", "--map", "mail=Email")
+    Path("people.csv").write_text("mail,Last_Name,Title\nada@example.com,Lovelace,Countess\n")
+    own.faults.add("override", match={"method": "POST"}, values={"Title": None})
+    first = in_process("load", "people.csv", "--module", "contacts", *how, "--rejects", "r.jsonl")
+    assert first.returncode == 5
+    assert [x["outcome"] for x in lines_of("r.jsonl")] == ["unknown"]
+    count = own.store.count("Contacts")
+
+    done = in_process("load", "--retry-rejects", "r.jsonl", "--yes", *how)
+    assert done.returncode == 5
+    assert "OUTCOME_UNKNOWN" in done.stdout
+    (kept,) = Path().glob("r-*.jsonl")
+    assert f"refused rows are in {kept}" in done.stderr
+    assert own.store.count("Contacts") == count
+    made = next(r for r in own.store.records("Contacts") if r["Email"] == "ada@example.com")
+    own.store.delete("Contacts", made["id"])
+    done = in_process("load", "--retry-rejects", "r.jsonl", "--yes", *how)
+    assert (done.returncode, own.store.count("Contacts")) == (0, count)
+
+
 def test_standard_input_and_lines_that_hold_no_row(in_process, own):
     """A line that cannot be read is a reject like any other; the rest is loaded."""
     lines = [
