@@ -77,7 +77,7 @@ class Page:
         self._curve.end()
         try:
             report_html.write(self._path, render())
-        except OSError:
+        except (OSError, BiginError):
             if error is None:
                 raise
             # What stopped the run matters more.

@@ -144,7 +144,7 @@ def test_a_page_that_cannot_be_written_after_a_good_load_fails_the_task_but_doub
     blocked = tmp_path / "pages"
     blocked.write_text("a file, no folder")
     operator = load(GOOD)
-    with pytest.raises(OSError, match="exists"):
+    with pytest.raises(SettingsError, match="cannot be made"):
         operator.execute(tasks.context())
     blocked.unlink()
     before = len(bigin_default.requests)
