@@ -9,6 +9,7 @@ from typing import Any
 from airflow_provider_bigin.files.storage import at
 from bigin_client import BiginClient, report_html
 from bigin_client.errors import BiginError, RejectedRecordsError
+from bigin_client.files.storage import make_parent
 
 log = logging.getLogger(__name__)
 
@@ -22,11 +23,14 @@ class Page:
         client: The account; used for this run alone.
 
     Raises:
-        SettingsError: Airflow knows no such store; nothing was sent yet.
+        SettingsError: Airflow knows no such store, or there can be no such folder; nothing was
+            sent yet.
     """
 
     def __init__(self, path: str | None, conn_id: str | None, client: BiginClient) -> None:
         self._path = None if path is None else at(path, conn_id)
+        if self._path is not None:
+            make_parent(self._path)
         transport = client.transport
         self._curve = report_html.Curve(
             lambda: transport.requests_sent, lambda: transport.credits.used

@@ -123,30 +123,47 @@ def test_a_load_that_stops_says_why(bigin_default, tasks, page, load):
 def test_a_place_that_cannot_be_is_refused_before_anything_is_done(
     bigin_default, tasks, tmp_path, page, load
 ):
-    for operator in (
-        load(GOOD, report_html="nowhere://lake/page.html"),
-        extract(tmp_path, page, report_html="nowhere://lake/page.html"),
+    (tmp_path / "file").write_text("no folder")
+    for place, complaint in (
+        ("nowhere://lake/page.html", "Install the Airflow provider"),
+        (str(tmp_path / "file" / "page.html"), "cannot be made"),
     ):
-        with pytest.raises(SettingsError, match="Install the Airflow provider"):
-            operator.execute(tasks.context())
-    assert [e for e in bigin_default.requests if e.operation == "list" or e.method != "GET"] == []
+        for operator in (
+            load(GOOD, report_html=place),
+            extract(tmp_path, page, report_html=place),
+        ):
+            with pytest.raises(SettingsError, match=complaint):
+                operator.execute(tasks.context())
+    assert bigin_default.requests == []
 
 
-def test_a_page_that_cannot_be_written_does_not_hide_why_the_load_failed(tasks, tmp_path, load):
-    (tmp_path / "pages").write_text("a file, no folder")
+@pytest.fixture
+def full_disk():
+    """Let no page be written; returns what ends that."""
+    from bigin_client import report_html
+
+    def write(*_args):
+        raise OSError("No space left on device")
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(report_html, "write", write)
+    yield patch.undo
+    patch.undo()
+
+
+@pytest.mark.usefixtures("full_disk")
+def test_a_page_that_cannot_be_written_does_not_hide_why_the_load_failed(tasks, load):
     with pytest.raises(RejectedRecordsError):
         load([BAD]).execute(tasks.context())
 
 
 def test_a_page_that_cannot_be_written_after_a_good_load_fails_the_task_but_doubles_nothing(
-    bigin_default, tasks, tmp_path, page, load
+    bigin_default, tasks, page, load, full_disk
 ):
-    blocked = tmp_path / "pages"
-    blocked.write_text("a file, no folder")
     operator = load(GOOD)
-    with pytest.raises(SettingsError, match="cannot be made"):
+    with pytest.raises(OSError, match="No space"):
         operator.execute(tasks.context())
-    blocked.unlink()
+    full_disk()
     before = len(bigin_default.requests)
     assert operator.execute(tasks.context())["outcomes"]["created"] == 7
     assert [e for e in bigin_default.requests[before:] if e.method != "GET"] == []
