@@ -234,10 +234,15 @@ class Shaper:
         return None
 
     def missing_for_create(self, row: Row) -> Refusal | None:
-        """Say which mandatory field keeps a row from becoming a new record."""
+        """Say why a row cannot become a new record: a mandatory field, or no value at all."""
         for name in self._mandatory:
             if row.body.get(name) is None and name not in row.natural_keys:
                 return Refusal(MANDATORY_NOT_FOUND, "required field not found", name)
+        if not row.natural_keys and all(
+            v is None or n in self._only_updated for n, v in row.body.items()
+        ):
+            # Where no field is mandatory, the service might take it.
+            return Refusal(INVALID_DATA, "none of its columns holds a value for a new record")
         return None
 
     def create_body(self, row: Row) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import pytest
 from bigin_client import journal
 from bigin_client.errors import ServiceError, SettingsError
 from bigin_client.journal import Journal, JournalError, digest
+from bigin_client.testing.fields import Field
 
 
 def calls(count: int, start: int = 0) -> list[dict[str, Any]]:
@@ -78,6 +79,16 @@ def test_no_row_key(sim, insert):
     assert outcomes(insert(calls(3), row_key=None, allow_duplicates=True)) == {"created": 3}
     assert outcomes(insert(calls(3), row_key=None, allow_duplicates=True)) == {"created": 3}
     assert sim.store.count("Products") == before + 6
+
+
+def test_a_row_without_a_value_makes_no_empty_record(sim, client):
+    """Where no field is mandatory, the service may take it."""
+    sim.store.add_module("Visits", [Field("Name", "text"), Field("City", "text")])
+    rows = [{"ref": 1, "town": "x"}, {"ref": 2, "city": " "}, {"ref": 3, "city": "Oslo"}]
+    report = client.load("Visits", rows, mode="insert", row_key=None, allow_duplicates=True)
+    entry = report.streams["Visits"]
+    assert (entry.outcomes["created"], entry.rejects_by_code) == (1, {"INVALID_DATA": 2})
+    assert [r["City"] for r in sim.store.records("Visits")] == ["Oslo"]
 
 
 @pytest.mark.parametrize("kind", ["cut", "cut_after", "truncate", "status_after"])
