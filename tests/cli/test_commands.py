@@ -170,7 +170,7 @@ def test_the_shell_completes(bigin):
 
 def test_documented_commands_are_understood(root):
     """Each command in the documents and in the helps' examples has these options and choices."""
-    group = click.Context(app)
+    group = click.Context(app, **app.context_settings)
     texts = [(root / name).read_text("utf-8") for name in ("README.md", "docs/command-line.md")]
     texts += [app.get_command(group, name).epilog or "" for name in app.list_commands(group)]
     lines = "\n".join(texts).replace("\\\n", " ").splitlines()
