@@ -178,4 +178,4 @@ def test_documented_commands_are_understood(root):
     assert len(found) > 8
     for line in found:
         name, *arguments = shlex.split(line.removeprefix("bigin "), comments=True)
-        app.get_command(group, name).make_context(name, arguments)
+        app.get_command(group, name).make_context(name, arguments, parent=group)
