@@ -328,7 +328,10 @@ class Lookups:
     def _create(self, parents: Parents, rows: Sequence[Row], name: str) -> None:
         """Create the parents that are not there, each once."""
         loader = self._run.hidden_stream(
-            f"{self._loader.stream}.{name}", parents.module, parents.fields
+            f"{self._loader.stream}.{name}",
+            parents.module,
+            parents.fields,
+            self._loader.options.settle_seconds,
         )
         keys: dict[bytes | None, Any] = {}
         for row in rows:  # of several spellings of a key, the first is the record's

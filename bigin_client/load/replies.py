@@ -236,6 +236,7 @@ class Replies:
         settled = self._settler.settle(self._loader.holdings.index, self._journal)
         for item, record in settled.written:
             self.end(item)
+            self._tell(item, record[ID])
             if self._loader.inserts:
                 self._loader.holdings.index.note_write(record[ID], {}, None)
                 if item.row.key:
@@ -325,6 +326,10 @@ class Replies:
                 is_new=item.record_id is None and is_new,
                 modified=modified,
             )
+        self._tell(item, record_id)
+
+    def _tell(self, item: Item, record_id: str) -> None:
+        """Let other streams, lookups and the verification know of a write."""
         self._loader.tell_siblings(record_id, item.body)
         verifier = self._loader.verifier
         if verifier is not None and item.kind == "delete":

@@ -149,10 +149,12 @@ class LoadRun:
         self.fail(error, name)
         return entry
 
-    def hidden_stream(self, name: str, module: str, match_on: tuple[str, ...]) -> Loader:
+    def hidden_stream(
+        self, name: str, module: str, match_on: tuple[str, ...], settle_seconds: float
+    ) -> Loader:
         """Return a loader for records that other rows need; its rows are nobody's input."""
         if name not in self._hidden:
-            options = LoadOptions(match_on=match_on)
+            options = LoadOptions(match_on=match_on, settle_seconds=settle_seconds)
             found = self.metadata.module(module)
             self._hidden[name] = Loader(self, name, found, options, listed=False)
         return self._hidden[name]

@@ -408,6 +408,40 @@ def test_two_streams_into_one_module(sim, client):
     assert [made[f"c{i}"] for i in range(3)] == [1, 2, 3]
 
 
+def test_a_write_whose_reply_was_lost_is_known_to_other_streams(sim, client):
+    """It was found by looking; a second stream that had read the account before must know it too."""
+    options = LoadOptions(match_on=("Product_Code",), settle_seconds=0.1, verify=True)
+    with LoadRun(client, RunOptions()) as run:
+        first, second = (run.stream(name, "Products", options) for name in "ab")
+        second.add({"product_name": "X", "product_code": "c0"})
+        second.settle()
+        sim.faults.add("cut_after", match={"operation": "insert"}, times=1)
+        first.add({"product_name": "Y", "product_code": "c1"})
+        first.settle()
+        second.add({"product_name": "Z", "product_code": "c1"})
+        second.settle()
+        report = run.close()
+    assert outcomes(report, "a") == {"created": 1}
+    assert outcomes(report, "b") == {"created": 1, "updated": 1}
+    made = [r["Product_Name"] for r in sim.store.records("Products") if r["Product_Code"] == "c1"]
+    assert made == ["Z"]
+    verified = [e["verified"] for e in report.to_dict()["streams"].values()]
+    assert verified == [{"records": 1, "differences": {}}, {"records": 2, "differences": {}}]
+
+
+def test_what_was_made_by_a_lost_insert_is_verified(sim, client):
+    sim.faults.add("cut_after", match={"operation": "insert"}, times=1)
+    report = client.load(
+        "Products",
+        [{"product_name": "X", "product_code": "c0"}],
+        match_on=["Product_Code"],
+        settle_seconds=0.1,
+        verify=True,
+    )
+    entry = report.to_dict()["streams"]["Products"]
+    assert entry["verified"] == {"records": 1, "differences": {}}
+
+
 def test_no_row_reaches_the_log(client, caplog, tmp_path):
     """P6: keys and contents stay out of logs and reprs."""
     caplog.set_level("DEBUG")

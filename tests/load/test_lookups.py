@@ -61,6 +61,19 @@ def test_on_missing(sim, client, on_missing, expected):
     assert outcomes(client.load("Contacts", rows, lookups=by_name(on_missing)))["unchanged"] >= 2
 
 
+def test_a_created_parent_is_looked_for_after_the_streams_own_wait(sim, client, caplog):
+    """Where the reply to its insert was lost; the default is a minute."""
+    caplog.set_level("WARNING", "bigin_client.load.settle")
+    sim.faults.add("cut_after", match={"module": "Accounts", "method": "POST"}, times=1)
+    report = client.load(
+        "Contacts", contacts(["New Co"]), lookups=by_name("create"), settle_seconds=0.1
+    )
+    assert outcomes(report) == {"created": 1}
+    assert [r["Account_Name"] for r in sim.store.records("Accounts")].count("New Co") == 1
+    assert linked(sim)["n0@load.test"] == "New Co"
+    assert "looking for them in 0 s" in caplog.text
+
+
 def test_ids_and_objects_are_taken_as_they_are(sim, client):
     account = sim.store.records("Accounts")[0]
     forms = [{"id": account["id"]}, {"id": "1", "name": account["Account_Name"]}]
