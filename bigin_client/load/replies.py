@@ -109,6 +109,7 @@ class Replies:
             decision = loader.holdings.decide(item.row)
             if refusal.maybe_repeated and isinstance(decision, Ended) and decision.id is not None:
                 self.end(item)
+                self._tell(item, decision.id)
                 loader.finish_row(
                     item.row, Outcome.UPDATED, record_id=decision.id, changes=item.body
                 )

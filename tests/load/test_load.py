@@ -409,7 +409,7 @@ def test_two_streams_into_one_module(sim, client):
 
 
 def test_a_write_whose_reply_was_lost_is_known_to_other_streams(sim, client):
-    """It was found by looking; a second stream that had read the account before must know it too."""
+    """It was found by looking; a second stream that read before must know it too."""
     options = LoadOptions(match_on=("Product_Code",), settle_seconds=0.1, verify=True)
     with LoadRun(client, RunOptions()) as run:
         first, second = (run.stream(name, "Products", options) for name in "ab")
